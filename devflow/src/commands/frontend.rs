@@ -1,0 +1,49 @@
+//! `devflow frontend`: stateless, in front of a cluster's storage nodes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use frontend::{Frontend, Metrics};
+use prometheus_client::registry::Registry;
+use runtime::Runtime;
+use storage_node_api::Storage;
+use tokio::net::TcpListener;
+
+use super::asked_to_stop;
+use crate::config::{AdminConfig, Config};
+
+/// Brings the schema up to date, makes the first administrator, and serves
+/// until asked to stop.
+pub(super) async fn serve(
+    mut config: Config,
+    cache: PathBuf,
+    storage: Arc<dyn Storage>,
+    runtime: Runtime,
+    mut registry: Registry,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
+    config.frontend.cache_directory = cache;
+    let metrics = Metrics::register(&mut registry);
+    let checked = config.frontend.validate()?;
+    let frontend = Frontend::new(checked, storage, runtime, metrics, Arc::new(registry))?;
+    frontend.forge().migrate().await?;
+    make_administrator(&frontend, &config.admin).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let stop = async {
+        if let Err(error) = asked_to_stop().await {
+            tracing::error!(%error, "signals cannot be awaited");
+        }
+    };
+    frontend.serve(listener, stop).await;
+    Ok(())
+}
+
+async fn make_administrator(frontend: &Frontend, admin: &AdminConfig) -> anyhow::Result<()> {
+    let accounts = &frontend.forge().accounts;
+    let made = accounts.ensure_administrator(&admin.name, admin.password.as_deref()).await?;
+    if let Some(password) = made {
+        println!("the administrator is {:?} with the password {password}", admin.name);
+        println!("it is not shown again: keep it, or change it after signing in");
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! The one binary: reads the configuration, wires the parts together, runs.
+//!
+//! Nothing is decided here that a library could decide. Only this crate reads
+//! the environment, sets up logging, and knows both the storage tier and what
+//! stands on it.
+
+#![expect(clippy::print_stdout, reason = "a command speaks to the person who ran it")]
+
+mod cli;
+mod commands;
+mod config;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Serve(arguments) => commands::serve::run(&arguments),
+        Command::Git(command) => return commands::git::run(command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("devflow: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The bounds of the domain, each with a name.
+
+use std::time::Duration;
+
+/// The longest account name, in characters.
+pub const USER_NAME: usize = 40;
+
+/// The longest repository name, in characters.
+pub const REPOSITORY_NAME: usize = 100;
+
+/// The longest name of an access token, in bytes.
+pub const TOKEN_NAME: usize = 255;
+
+/// The longest mail address, in bytes.
+pub const EMAIL: usize = 254;
+
+/// The longest full name of a person, in bytes.
+pub const FULL_NAME: usize = 100;
+
+/// The longest description of a repository, in bytes.
+pub const DESCRIPTION: usize = 2048;
+
+/// The shortest password, in characters.
+pub const PASSWORD_MIN: usize = 8;
+
+/// The longest password, in bytes.
+pub const PASSWORD_MAX: usize = 256;
+
+/// Passwords hashed at the same time; each needs some 19 MiB while it lasts.
+pub const PASSWORDS_HASHED: usize = 2;
+
+/// Passwords that wait for their turn; more are turned away.
+pub const PASSWORDS_WAITING: usize = 64;
+
+/// Proofs of a right password that are remembered.
+pub const PASSWORD_PROOFS: usize = 1024;
+
+/// How long a proof of a right password spares hashing it again. A changed
+/// password is effective at once nevertheless.
+pub const PASSWORD_PROOF_LIFE: Duration = Duration::from_secs(60);
+
+/// Access tokens of one account.
+pub const TOKENS_PER_ACCOUNT: u64 = 1000;
+
+/// Last-used times that wait to be written; further ones are forgotten.
+pub const LAST_USED: usize = 10_000;
+
+/// A last-used time is written only if it is later than the written one by
+/// this much.
+pub const LAST_USED_STEP: Duration = Duration::from_secs(60);
+
+/// How long a session of the web pages lives.
+pub const SESSION_LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// The longest text that a search looks for, in bytes.
+pub const SEARCH: usize = 200;
+
+/// Unfinished repositories are left to whoever began them for this long.
+pub const RECONCILE_AFTER: Duration = Duration::from_secs(30);
+
+/// How long a write is retried before its caller is told.
+pub const WRITE_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Unfinished repositories that one run of the reconciler takes up.
+pub const RECONCILED: u32 = 256;

@@ -1,0 +1,47 @@
+use crate::RepositoryKey;
+use crate::accounts::is_plain;
+use crate::facts::FactsError;
+use crate::repositories::repository::{ROW, Row, State, read_row};
+use crate::repositories::{Repositories, Repository};
+
+impl Repositories {
+    /// The repository of that owner and name, in any case. Whether the asker
+    /// may know of it is for [`authorize`](crate::authorize) to say.
+    pub async fn find(&self, owner: &str, name: &str) -> Result<Option<Repository>, FactsError> {
+        let row = self.row(owner, name).await?;
+        Ok(row
+            .filter(|row| row.state == State::Active)
+            .map(|row| row.repository))
+    }
+
+    /// The repository of that id.
+    pub async fn by_key(&self, key: RepositoryKey) -> Result<Option<Repository>, FactsError> {
+        let row = self.any_by_key(key).await?;
+        Ok(row
+            .filter(|row| row.state == State::Active)
+            .map(|row| row.repository))
+    }
+
+    /// The row of that id, in whatever state.
+    pub(crate) async fn any_by_key(&self, key: RepositoryKey) -> Result<Option<Row>, FactsError> {
+        let sql = format!("{ROW} WHERE r.id = $1");
+        let rows = self.facts.query(&sql, [key.into()]).await?;
+        rows.into_iter()
+            .next()
+            .map(|mut row| read_row(&mut row))
+            .transpose()
+    }
+
+    pub(crate) async fn row(&self, owner: &str, name: &str) -> Result<Option<Row>, FactsError> {
+        if !is_plain(owner) || !is_plain(name) {
+            return Ok(None);
+        }
+        let sql = format!("{ROW} WHERE u.name_key = $1 AND r.name_key = $2 AND u.is_active = 1");
+        let keys = [owner, name].map(|name| name.to_ascii_lowercase().into());
+        let rows = self.facts.query(&sql, keys).await?;
+        rows.into_iter()
+            .next()
+            .map(|mut row| read_row(&mut row))
+            .transpose()
+    }
+}

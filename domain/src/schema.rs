@@ -1,0 +1,122 @@
+//! The tables, as numbered migrations.
+//!
+//! The SQL runs unchanged on SQLite and PostgreSQL: whole numbers and times
+//! (milliseconds since the Unix epoch) are `BIGINT`, booleans are 0 and 1,
+//! everything else is `TEXT`, hashes and ids of the storage in hexadecimal. A
+//! released migration is never edited. Each works while programs of the release
+//! before still run.
+
+use storage_node_api::metadata::Migration;
+
+const STEPS: &[(&str, &str)] = &[
+    ("accounts", ACCOUNTS),
+    ("tokens", TOKENS),
+    ("repositories", REPOSITORIES),
+];
+
+/// All migrations, in order.
+pub fn migrations() -> Vec<Migration> {
+    STEPS
+        .iter()
+        .zip(1..)
+        .map(|((name, sql), number)| Migration {
+            number,
+            name: (*name).to_owned(),
+            sql: (*sql).to_owned(),
+        })
+        .collect()
+}
+
+/// `name_key` and `email_key` are in lower case: names differ by more than case.
+const ACCOUNTS: &str = "
+CREATE TABLE users (
+    id BIGINT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    full_name TEXT NOT NULL,
+    password TEXT NOT NULL,
+    is_admin BIGINT NOT NULL,
+    is_active BIGINT NOT NULL,
+    created BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    CONSTRAINT users_name UNIQUE (name_key),
+    CONSTRAINT users_email UNIQUE (email_key)
+);
+CREATE INDEX users_admin ON users (is_admin, id)
+";
+
+/// `kind` is `access` or `session`; `hash` is the SHA-256 of the secret, which
+/// itself is nowhere.
+const TOKENS: &str = "
+CREATE TABLE tokens (
+    id BIGINT NOT NULL PRIMARY KEY,
+    user_id BIGINT NOT NULL REFERENCES users (id),
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    last_eight TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    expires BIGINT,
+    last_used BIGINT,
+    CONSTRAINT tokens_hash UNIQUE (hash),
+    CONSTRAINT tokens_name UNIQUE (user_id, kind, name)
+);
+CREATE INDEX tokens_expiry ON tokens (kind, expires)
+";
+
+/// `storage` is the id in the repository's group. `state` is `creating`,
+/// `active` or `deleting`. `initial_head` and `object_format` are what it was
+/// created with: the branch that HEAD names now is known to the group alone.
+const REPOSITORIES: &str = "
+CREATE TABLE repositories (
+    id BIGINT NOT NULL PRIMARY KEY,
+    owner_id BIGINT NOT NULL REFERENCES users (id),
+    name TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    storage TEXT NOT NULL,
+    object_format TEXT NOT NULL,
+    initial_head TEXT NOT NULL,
+    is_private BIGINT NOT NULL,
+    description TEXT NOT NULL,
+    state TEXT NOT NULL,
+    fork_of BIGINT,
+    created BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    CONSTRAINT repositories_name UNIQUE (owner_id, name_key),
+    CONSTRAINT repositories_storage UNIQUE (storage)
+);
+CREATE INDEX repositories_state ON repositories (state, updated, id);
+CREATE INDEX repositories_forks ON repositories (fork_of, id)
+";
+
+#[cfg(test)]
+mod tests {
+    use super::migrations;
+
+    #[test]
+    fn migrations_are_portable_and_numbered_without_holes() {
+        for (migration, number) in migrations().iter().zip(1..) {
+            assert_eq!(migration.number, number);
+            for word in [
+                "INTEGER",
+                "AUTOINCREMENT",
+                "BLOB",
+                "BYTEA",
+                "BOOLEAN",
+                "SERIAL",
+                "now()",
+            ] {
+                assert!(
+                    !migration.sql.contains(word),
+                    "{word} in {}",
+                    migration.name
+                );
+            }
+            let tables = migration.sql.matches("CREATE TABLE").count();
+            assert_eq!(migration.sql.matches("PRIMARY KEY").count(), tables);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The shapes of answers, after Gitea's published description of its API.
+
+mod branch;
+mod repository;
+mod tag;
+mod token;
+mod user;
+
+pub(super) use branch::{Branch, BranchCommit};
+pub(super) use repository::{Permission, Repository, describe, describe_all};
+pub(super) use tag::{Tag, TagCommit};
+pub(super) use token::AccessToken;
+pub(super) use user::User;

@@ -1,0 +1,59 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{delete, get, post};
+use http::StatusCode;
+
+use crate::api::identify::identify;
+use crate::api::{
+    ApiError, admin, branches, forks, repositories, search, tags, tokens, users, version,
+};
+use crate::request::{Area, observe, security_headers};
+use crate::site::Site;
+
+/// Everything below `/api/v1`.
+pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
+    Router::new()
+        .route("/version", get(version::get))
+        .route("/user", get(users::current))
+        .route(
+            "/user/repos",
+            get(repositories::list_own).post(repositories::create),
+        )
+        .route("/users/{name}", get(users::get))
+        .route("/users/{name}/repos", get(repositories::list_of_user))
+        .route(
+            "/users/{name}/tokens",
+            get(tokens::list).post(tokens::create),
+        )
+        .route("/users/{name}/tokens/{token}", delete(tokens::revoke))
+        .route("/admin/users", post(admin::create_user))
+        .route("/repos/search", get(search::repositories))
+        .route(
+            "/repos/{owner}/{name}",
+            get(repositories::get)
+                .patch(repositories::edit)
+                .delete(repositories::delete),
+        )
+        .route(
+            "/repos/{owner}/{name}/forks",
+            get(forks::list).post(forks::create),
+        )
+        .route("/repos/{owner}/{name}/branches", get(branches::list))
+        .route(
+            "/repos/{owner}/{name}/branches/{*branch}",
+            get(branches::get),
+        )
+        .route("/repos/{owner}/{name}/tags", get(tags::list))
+        .fallback(|| async { ApiError::not_found() })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this route does not take this method",
+            )
+        })
+        .layer(from_fn_with_state(Arc::clone(site), identify))
+        .layer(from_fn(security_headers))
+        .layer(from_fn_with_state((Arc::clone(site), Area("api")), observe))
+}

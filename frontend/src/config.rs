@@ -1,0 +1,210 @@
+use std::path::PathBuf;
+
+use domain::PasswordCost;
+use http::uri::{Authority, Scheme, Uri};
+use serde::Deserialize;
+
+/// What an operator may set. The defaults are for production.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The directory of the pack cache and of pushes that arrive. It can be
+    /// deleted while no frontend runs; no two frontends share one.
+    pub cache_directory: PathBuf,
+    /// What the pack cache may hold, in bytes. A repository in use may exceed it.
+    pub cache_bytes: u64,
+    /// The address that people use, such as `https://git.example.org`, without
+    /// a path. If unset, each request's own `Host` is taken.
+    pub public_url: Option<String>,
+    /// The most bytes of one push's pack.
+    pub max_push_bytes: u64,
+    /// The most objects of one push.
+    pub max_push_objects: u32,
+    /// The most bytes of one object in a push.
+    pub max_object_bytes: u64,
+    /// The most bytes of a fetch's request, and of what a compressed request of
+    /// either kind may unpack to.
+    pub max_negotiation_bytes: u64,
+    /// Fetches and clones that are served at the same time.
+    pub concurrent_fetches: usize,
+    /// Pushes that are served at the same time.
+    pub concurrent_pushes: usize,
+    /// Open connections.
+    pub max_connections: usize,
+    /// Threads that work on one fetch.
+    pub fetch_threads: usize,
+    /// Threads that work on one push.
+    pub push_threads: usize,
+    /// Whether a push to a repository that does not exist in one's own
+    /// namespace makes it.
+    pub push_to_create: bool,
+    /// Whether a repository made by a push is private.
+    pub push_to_create_private: bool,
+    /// How dear it is to try a password.
+    #[serde(skip)]
+    pub password_cost: PasswordCost,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            cache_directory: PathBuf::from("frontend-cache"),
+            cache_bytes: 20 << 30,
+            public_url: None,
+            max_push_bytes: 4 << 30,
+            max_push_objects: 20_000_000,
+            max_object_bytes: 512 << 20,
+            max_negotiation_bytes: 32 << 20,
+            concurrent_fetches: 64,
+            concurrent_pushes: 16,
+            max_connections: 4096,
+            fetch_threads: 1,
+            push_threads: 2,
+            push_to_create: true,
+            push_to_create_private: true,
+            password_cost: PasswordCost::Production,
+        }
+    }
+}
+
+/// A configuration that can be served with.
+#[derive(Clone, Debug)]
+pub struct CheckedConfig {
+    /// As it was given.
+    pub(crate) config: Config,
+    /// `scheme://authority`, if it was given.
+    pub(crate) public_url: Option<String>,
+}
+
+/// Why a configuration cannot be served with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not a URL of `http` or `https` without path.
+    #[error("public_url {0:?}: use the form https://git.example.org, without a path")]
+    PublicUrl(String),
+    /// A limit under which nothing works.
+    #[error("{name} must be at least {least}")]
+    TooSmall {
+        /// The field.
+        name: &'static str,
+        /// What it must be at least.
+        least: u64,
+    },
+}
+
+impl Config {
+    /// Small limits and cheap passwords.
+    pub fn for_testing(cache_directory: PathBuf) -> Self {
+        Self {
+            cache_directory,
+            cache_bytes: 1 << 30,
+            max_push_bytes: 64 << 20,
+            max_negotiation_bytes: 1 << 20,
+            concurrent_fetches: 8,
+            concurrent_pushes: 8,
+            max_connections: 256,
+            password_cost: PasswordCost::Testing,
+            ..Self::default()
+        }
+    }
+
+    /// Checks that the values can be served with.
+    pub fn validate(self) -> Result<CheckedConfig, ConfigError> {
+        let at_least = |name, value: u64, least| {
+            if value < least {
+                Err(ConfigError::TooSmall { name, least })
+            } else {
+                Ok(())
+            }
+        };
+        at_least("max_push_bytes", self.max_push_bytes, 1)?;
+        at_least("max_push_objects", self.max_push_objects.into(), 1)?;
+        at_least("max_object_bytes", self.max_object_bytes, 1)?;
+        at_least("max_negotiation_bytes", self.max_negotiation_bytes, 4096)?;
+        at_least("concurrent_fetches", self.concurrent_fetches as u64, 1)?;
+        at_least("concurrent_pushes", self.concurrent_pushes as u64, 1)?;
+        at_least("max_connections", self.max_connections as u64, 1)?;
+        at_least("fetch_threads", self.fetch_threads as u64, 1)?;
+        at_least("push_threads", self.push_threads as u64, 1)?;
+        let public_url = self
+            .public_url
+            .as_deref()
+            .map(parse_public_url)
+            .transpose()?;
+        Ok(CheckedConfig {
+            config: self,
+            public_url,
+        })
+    }
+}
+
+fn parse_public_url(text: &str) -> Result<String, ConfigError> {
+    let refuse = || ConfigError::PublicUrl(text.to_owned());
+    let uri: Uri = text.parse().map_err(|_| refuse())?;
+    let scheme = uri
+        .scheme()
+        .filter(|s| **s == Scheme::HTTP || **s == Scheme::HTTPS);
+    let scheme = scheme.ok_or_else(refuse)?;
+    let authority: &Authority = uri.authority().ok_or_else(refuse)?;
+    if !matches!(uri.path(), "" | "/") || uri.query().is_some() || authority.as_str().contains('@')
+    {
+        return Err(refuse());
+    }
+    Ok(format!("{scheme}://{authority}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, ConfigError};
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert!(Config::default().validate().is_ok());
+    }
+
+    #[test]
+    fn a_public_url_is_an_origin() {
+        let check = |url: &str| {
+            let config = Config {
+                public_url: Some(url.to_owned()),
+                ..Config::default()
+            };
+            config.validate().map(|checked| checked.public_url.unwrap())
+        };
+        assert_eq!(
+            check("https://git.example.org/").unwrap(),
+            "https://git.example.org"
+        );
+        assert_eq!(check("http://[::1]:3000").unwrap(), "http://[::1]:3000");
+        for url in [
+            "",
+            "git.example.org",
+            "ftp://a",
+            "https://a/b",
+            "https://u@a",
+            "https://a?b",
+        ] {
+            assert_eq!(
+                check(url),
+                Err(ConfigError::PublicUrl(url.to_owned())),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn limits_under_which_nothing_works_are_refused() {
+        let config = Config {
+            concurrent_fetches: 0,
+            ..Config::default()
+        };
+        let error = config.validate().unwrap_err();
+        assert_eq!(
+            error,
+            ConfigError::TooSmall {
+                name: "concurrent_fetches",
+                least: 1
+            }
+        );
+    }
+}

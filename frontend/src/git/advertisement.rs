@@ -1,0 +1,71 @@
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use domain::Viewer;
+use git_serve::{Policy, ProtocolVersion, Repository, Service, Transport, advertise};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use crate::git::GitError;
+use crate::git::answer::answer;
+use crate::git::policy::policy;
+use crate::git::resolve::{Target, resolve};
+use crate::git::service::version;
+use crate::repository::{Absent, StorageRepository};
+use crate::request::RequestId;
+use crate::site::Site;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    service: Option<String>,
+}
+
+/// `GET info/refs`.
+pub(super) async fn info_refs(
+    State(site): State<Arc<Site>>,
+    Extension(viewer): Extension<Viewer>,
+    Extension(id): Extension<RequestId>,
+    Path((owner, name)): Path<(String, String)>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Response, GitError> {
+    let Some(service) = asked.service else {
+        return Err(super::dumb::refusal());
+    };
+    let Some(service) = Service::from_name(&service) else {
+        let message = "unknown service: this server has git-upload-pack and git-receive-pack";
+        return Err(GitError::new(StatusCode::FORBIDDEN, message));
+    };
+    let repository: Box<dyn Repository> =
+        match resolve(&site, &viewer, service, &owner, &name).await? {
+            Target::Existing(row) => Box::new(StorageRepository::new(site.cache.clone(), &row)),
+            Target::New { .. } => Box::new(Absent),
+        };
+    let policy = policy(&site.config.config, id.to_string());
+    let version = version(&headers);
+    let content_type = service.advertisement_content_type();
+    let said = answer(&site, "advertisement", content_type, None, move |output| {
+        Box::pin(said(repository, policy, service, version, output))
+    });
+    Ok(said.await)
+}
+
+async fn said(
+    repository: Box<dyn Repository>,
+    policy: Policy,
+    service: Service,
+    version: ProtocolVersion,
+    output: git_serve::Output,
+) -> Result<(), git_serve::ServeError> {
+    advertise(
+        &*repository,
+        &policy,
+        service,
+        version,
+        Transport::Http,
+        &output,
+    )
+    .await
+}

@@ -1,0 +1,187 @@
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use domain::{Commits, Repository as Row, Viewer};
+use git_serve::{Mode, ProtocolVersion, Repository, Service, receive_pack, upload_pack};
+use http::{HeaderMap, StatusCode, header};
+
+use crate::admission::Turn;
+use crate::git::GitError;
+use crate::git::answer::answer;
+use crate::git::input::input;
+use crate::git::policy::policy;
+use crate::git::resolve::{Target, create, resolve};
+use crate::repository::{Absent, Authority, StorageRepository};
+use crate::request::{RequestId, refuse_body};
+use crate::site::Site;
+
+/// The length of a request that only asks whether it would be let in: a flush
+/// packet, which git sends before a long push.
+const PROBE_BYTES: &[u8] = b"4";
+
+/// The protocol version that a request asks for.
+pub(super) fn version(headers: &HeaderMap) -> ProtocolVersion {
+    let value = headers
+        .get("git-protocol")
+        .and_then(|value| value.to_str().ok());
+    value.map(ProtocolVersion::from_header).unwrap_or_default()
+}
+
+/// `POST git-upload-pack`: fetches and clones.
+pub(super) async fn fetch(
+    State(site): State<Arc<Site>>,
+    Extension(viewer): Extension<Viewer>,
+    Extension(id): Extension<RequestId>,
+    Path((owner, name)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, GitError> {
+    let service = Service::UploadPack;
+    let (parts, body) = request.into_parts();
+    let (row, turn) = match enter_fetch(&site, &viewer, &parts.headers, &owner, &name).await {
+        Ok(entered) => entered,
+        Err(error) => {
+            refuse_body(&parts.headers, body, &site.runtime).await;
+            return Err(error);
+        }
+    };
+    let (input, fault) = input(&site, service, &parts.headers, body)?;
+    let repository = StorageRepository::new(site.cache.clone(), &row);
+    let policy = policy(&site.config.config, id.to_string());
+    let version = version(&parts.headers);
+    tracing::debug!(repo.id = %row.storage, ?version, "fetch");
+    let content_type = service.result_content_type();
+    let answered = answer(
+        &site,
+        "upload-pack",
+        content_type,
+        Some(fault),
+        move |output| {
+            Box::pin(async move {
+                let _turn = turn;
+                upload_pack(
+                    &repository,
+                    &policy,
+                    version,
+                    Mode::Stateless,
+                    input,
+                    output,
+                )
+                .await
+            })
+        },
+    );
+    Ok(answered.await)
+}
+
+/// `POST git-receive-pack`: pushes.
+pub(super) async fn push(
+    State(site): State<Arc<Site>>,
+    Extension(viewer): Extension<Viewer>,
+    Extension(id): Extension<RequestId>,
+    Path((owner, name)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, GitError> {
+    let service = Service::ReceivePack;
+    let (parts, body) = request.into_parts();
+    let (target, turn) = match enter_push(&site, &viewer, &parts.headers, &owner, &name).await {
+        Ok(entered) => entered,
+        Err(error) => {
+            refuse_body(&parts.headers, body, &site.runtime).await;
+            return Err(error);
+        }
+    };
+    let (input, fault) = input(&site, service, &parts.headers, body)?;
+    let repository: Box<dyn Repository> = match target {
+        Target::Existing(row) => for_push(&site, &viewer, &row),
+        Target::New { .. } if is_probe(&parts.headers) => Box::new(Absent),
+        Target::New { owner, name } => for_push(
+            &site,
+            &viewer,
+            &create(&site, &viewer, &owner, &name).await?,
+        ),
+    };
+    let policy = policy(&site.config.config, id.to_string());
+    let version = version(&parts.headers);
+    let content_type = service.result_content_type();
+    let answered = answer(
+        &site,
+        "receive-pack",
+        content_type,
+        Some(fault),
+        move |output| {
+            Box::pin(async move {
+                let _turn = turn;
+                receive_pack(
+                    &*repository,
+                    &policy,
+                    version,
+                    Mode::Stateless,
+                    input,
+                    output,
+                )
+                .await
+            })
+        },
+    );
+    Ok(answered.await)
+}
+
+/// Checks a fetch before its body is looked at, and waits for its turn.
+async fn enter_fetch(
+    site: &Site,
+    viewer: &Viewer,
+    headers: &HeaderMap,
+    owner: &str,
+    name: &str,
+) -> Result<(Box<Row>, Turn), GitError> {
+    check_content_type(headers, Service::UploadPack)?;
+    match resolve(site, viewer, Service::UploadPack, owner, name).await? {
+        Target::Existing(row) => Ok((row, site.fetches.enter().await?)),
+        Target::New { .. } => Err(GitError::not_found()),
+    }
+}
+
+/// Checks a push before its body is looked at, and waits for its turn.
+async fn enter_push(
+    site: &Site,
+    viewer: &Viewer,
+    headers: &HeaderMap,
+    owner: &str,
+    name: &str,
+) -> Result<(Target, Turn), GitError> {
+    check_content_type(headers, Service::ReceivePack)?;
+    let target = resolve(site, viewer, Service::ReceivePack, owner, name).await?;
+    Ok((target, site.pushes.enter().await?))
+}
+
+fn for_push(site: &Site, viewer: &Viewer, row: &Row) -> Box<dyn Repository> {
+    tracing::debug!(repo.id = %row.storage, "push");
+    let authority = Authority {
+        forge: site.forge.clone(),
+        viewer: viewer.clone(),
+        repository: row.key,
+    };
+    let commits = Commits::new(site.storage.clone(), site.runtime.clone());
+    let repository = StorageRepository::new(site.cache.clone(), row);
+    Box::new(repository.for_push(authority, commits, site.config.config.push_threads))
+}
+
+fn is_probe(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_LENGTH)
+        .is_some_and(|length| length.as_bytes() == PROBE_BYTES)
+}
+
+fn check_content_type(headers: &HeaderMap, service: Service) -> Result<(), GitError> {
+    let expected = service.request_content_type();
+    let found = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    if found.is_some_and(|found| found.eq_ignore_ascii_case(expected)) {
+        return Ok(());
+    }
+    let message = format!("send this request with Content-Type {expected}");
+    Err(GitError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+}

@@ -1,0 +1,104 @@
+//! The bounds of a frontend that no operator needs to change, each with a name.
+//! Those that one may want to change are in [`Config`](crate::Config).
+
+use std::time::Duration;
+
+/// The most bytes of a REST request's body.
+pub const JSON_BYTES: usize = 1 << 20;
+
+/// The most bytes of a form that a page sends.
+pub const FORM_BYTES: usize = 16 << 10;
+
+/// So much of a refused request's body is read away, so that the client gets
+/// to reading the answer.
+pub const DRAINED_BYTES: usize = 1 << 20;
+
+/// The most bytes of the head of a request, and of what is read ahead of its
+/// body.
+pub const HTTP_BUFFER_BYTES: usize = 128 << 10;
+
+/// The most header fields of a request.
+pub const HTTP_HEADERS: usize = 100;
+
+/// How long a client may take to send a request's head; also how long an idle
+/// connection is kept.
+pub const HEADER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Over this long a client must send at least [`PACE_BYTES`] of a body, and must
+/// take something of an answer.
+pub const PACE_WINDOW: Duration = Duration::from_secs(60);
+
+/// What a client must send of a body in a [`PACE_WINDOW`] in which the server
+/// waits for it.
+pub const PACE_BYTES: u64 = 4 << 10;
+
+/// How long a shutdown waits for requests to end.
+pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a git request waits for its turn before it is turned away.
+pub const TURN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Git requests that may wait for their turn.
+pub const WAITING: usize = 256;
+
+/// What a turned-away client is told to wait, in seconds.
+pub const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// Wrong passwords for one account from one address in a [`THROTTLE_WINDOW`].
+pub const FAILED_SIGN_INS: u32 = 10;
+
+/// Wrong passwords and tokens from one address in a [`THROTTLE_WINDOW`].
+pub const FAILED_SIGN_INS_OF_ADDRESS: u32 = 100;
+
+/// How long wrong passwords count.
+pub const THROTTLE_WINDOW: Duration = Duration::from_secs(300);
+
+/// Addresses and accounts whose wrong passwords are remembered.
+pub const THROTTLED: usize = 20_000;
+
+/// Repositories whose refs and open packs are kept in memory.
+pub const OPEN_REPOSITORIES: usize = 256;
+
+/// Refs of all repositories that are kept in memory together.
+pub const CACHED_REFS: usize = 1_000_000;
+
+/// Packs of one repository that are fetched at the same time.
+pub const PACKS_FETCHED: usize = 4;
+
+/// How often a push is stored again because the storage's collector or map
+/// moved on meanwhile.
+pub const PUSH_ATTEMPTS: u32 = 4;
+
+/// The most bytes of ref commands in one entry; more are staged in parts.
+pub const COMMAND_PART_BYTES: usize = 24 << 10;
+
+/// The most bytes of the push options of one push.
+pub const PUSH_OPTION_BYTES: usize = 8 << 10;
+
+/// How many items a page of a listing has unless told otherwise.
+pub const PAGE_DEFAULT: u32 = 30;
+
+/// How many items a page of a listing has at most.
+pub const PAGE_MAX: u32 = 50;
+
+/// Records of repositories that one answer reads from the storage at a time.
+pub const RECORDS_READ: usize = 8;
+
+/// The largest file that a page shows, in bytes.
+pub const SHOWN_FILE_BYTES: u64 = 1 << 20;
+
+/// The largest file that is sent raw, in bytes.
+pub const RAW_FILE_BYTES: u64 = 32 << 20;
+
+/// The largest README that is rendered, in bytes.
+pub const README_BYTES: u64 = 512 << 10;
+
+/// Entries of a directory that a page shows.
+pub const SHOWN_ENTRIES: usize = 2_000;
+
+/// How long `/readyz` waits for the storage.
+pub const READY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often last-used times are written, sessions swept and unfinished
+/// repositories taken up.
+pub const CHORES_EVERY: Duration = Duration::from_secs(60);

@@ -1,0 +1,27 @@
+//! Web pages, rendered here and readable without scripts.
+//!
+//! Whoever may not know of a repository gets the page for what does not exist.
+//! Text from repositories never becomes markup but for Markdown, from which raw
+//! HTML and unknown link schemes are dropped. The content policy allows no
+//! script at all.
+
+mod asset;
+mod browse;
+mod error;
+mod file;
+mod home;
+mod layout;
+mod listing;
+mod lookup;
+mod markdown;
+mod owner;
+mod policy;
+mod raw;
+mod refs;
+mod repository;
+mod routes;
+mod sign_in;
+mod visitor;
+
+pub(crate) use error::PageError;
+pub(crate) use routes::{error_page, routes};

@@ -1,0 +1,165 @@
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
+use http::{HeaderMap, StatusCode, header};
+use maud::html;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use subtle::ConstantTimeEq;
+
+use crate::auth::{
+    AuthError, Session, clear_cookie, form_cookie, form_token, session_cookie, set_form_cookie,
+    sign_in,
+};
+use crate::failing::public_message;
+use crate::limits::FORM_BYTES;
+use crate::pages::PageError;
+use crate::pages::layout::Page;
+use crate::pages::visitor::Visitor;
+use crate::request::{BaseUrl, Peer, read_body};
+use crate::site::Site;
+
+#[derive(Deserialize)]
+struct SignInForm {
+    name: String,
+    password: String,
+    #[serde(default)]
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct SignOutForm {
+    #[serde(default)]
+    token: String,
+}
+
+/// `GET /login`: the form.
+pub(super) async fn form(
+    State(site): State<Arc<Site>>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(base): Extension<BaseUrl>,
+    headers: HeaderMap,
+) -> Response {
+    if visitor.user().is_some() {
+        return Redirect::to("/").into_response();
+    }
+    show_form(&site, &visitor, &base, &headers, None)
+}
+
+/// `POST /login`.
+pub(super) async fn submit(
+    State(site): State<Arc<Site>>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(base): Extension<BaseUrl>,
+    request: Request,
+) -> Result<Response, PageError> {
+    let peer = Peer::of(request.extensions());
+    let headers = request.headers().clone();
+    let form: SignInForm = read_form(&site, request).await?;
+    let expected = form_cookie(&headers).map(form_token);
+    if !expected.is_some_and(|expected| equal(&expected, &form.token)) {
+        let message = "The form was too old, or your browser refuses cookies. Please try again.";
+        return Ok(show_form(
+            &site,
+            &visitor,
+            &base,
+            &headers,
+            Some((StatusCode::FORBIDDEN, message)),
+        ));
+    }
+    let viewer = match sign_in(&site, form.name.trim(), &form.password, peer).await {
+        Ok(viewer) => viewer,
+        Err(error) => {
+            let message = match &error {
+                AuthError::Token(_) => AuthError::Wrong.to_string(),
+                other => public_message(other),
+            };
+            let refusal = Some((error.status(), message.as_str()));
+            return Ok(show_form(&site, &visitor, &base, &headers, refusal));
+        }
+    };
+    let user = viewer.user().ok_or_else(PageError::not_found)?;
+    let secret = site.forge.tokens.open_session(user.id).await?;
+    let mut response = Redirect::to("/").into_response();
+    let cookie = session_cookie(&secret, base.is_secure());
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// `POST /logout`.
+pub(super) async fn sign_out(
+    State(site): State<Arc<Site>>,
+    Extension(base): Extension<BaseUrl>,
+    request: Request,
+) -> Result<Response, PageError> {
+    let session = Session::of(&site, request.headers()).await?;
+    let form: SignOutForm = read_form(&site, request).await?;
+    if let Some((secret, expected)) = session.secret.as_ref().zip(session.form_token()) {
+        if !equal(&expected, &form.token) {
+            return Err(PageError::new(
+                StatusCode::FORBIDDEN,
+                "The form was not this page's own.",
+            ));
+        }
+        site.forge.tokens.close_session(secret).await?;
+    }
+    let mut response = Redirect::to("/").into_response();
+    response
+        .headers_mut()
+        .append(header::SET_COOKIE, clear_cookie(base.is_secure()));
+    Ok(response)
+}
+
+fn show_form(
+    site: &Site,
+    visitor: &Visitor,
+    base: &BaseUrl,
+    headers: &HeaderMap,
+    refusal: Option<(StatusCode, &str)>,
+) -> Response {
+    let held = form_cookie(headers).map(str::to_owned);
+    let fresh = || format!("{:032x}", site.runtime.random.id128());
+    let cookie = held.unwrap_or_else(fresh);
+    let content = html! {
+        form.form method="post" action="/login" {
+            h1 { "Sign in" }
+            @if let Some((_, message)) = refusal { p.notice role="alert" { (message) } }
+            input type="hidden" name="token" value=(form_token(&cookie));
+            label for="name" { "User name or mail address" }
+            input #name name="name" type="text" autocomplete="username" autocapitalize="none"
+                spellcheck="false" required autofocus;
+            label for="password" { "Password" }
+            input #password name="password" type="password" autocomplete="current-password" required;
+            button type="submit" { "Sign in" }
+        }
+    };
+    let mut response = Page {
+        title: "Sign in",
+        content,
+    }
+    .render(visitor);
+    if let Some((status, _)) = refusal {
+        *response.status_mut() = status;
+    }
+    let value = set_form_cookie(&cookie, base.is_secure());
+    response.headers_mut().append(header::SET_COOKIE, value);
+    response
+}
+
+async fn read_form<T: DeserializeOwned>(site: &Site, request: Request) -> Result<T, PageError> {
+    let (parts, body) = request.into_parts();
+    let body = read_body(body, &site.runtime, FORM_BYTES)
+        .await
+        .map_err(PageError::body)?;
+    let request = Request::from_parts(parts, Body::from(body));
+    let form = Form::<T>::from_request(request, &()).await;
+    let malformed = |_| PageError::new(StatusCode::BAD_REQUEST, "The form is incomplete.");
+    form.map(|Form(form)| form).map_err(malformed)
+}
+
+fn equal(expected: &str, given: &str) -> bool {
+    expected.as_bytes().ct_eq(given.as_bytes()).into()
+}

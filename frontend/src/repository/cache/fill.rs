@@ -1,0 +1,263 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures_util::stream::{self, TryStreamExt};
+use git_id::ObjectId;
+use git_pack::{Objects, ReceivedPack};
+use storage_node_api::order::{Answer, Query};
+use storage_node_api::repository::{Pack, PackList};
+use storage_node_api::{DedupDomain, ReadPoint, RepositoryId};
+
+use super::entry::OpenPacks;
+use super::verify::verify;
+use super::{CacheError, Entry, PackCache};
+use crate::limits::PACKS_FETCHED;
+
+impl PackCache {
+    /// The objects, at least everything that refs of that version reach.
+    pub(crate) async fn objects(
+        &self,
+        entry: &Entry,
+        at_least: u64,
+    ) -> Result<Objects, CacheError> {
+        let mut open = entry.open.lock().await;
+        if let Some(held) = &*open
+            && held.version >= at_least
+        {
+            self.metrics.hits.inc();
+            return Ok(held.objects.clone());
+        }
+        let known = open.as_ref().map(|held| held.version);
+        let query = Query::Packs {
+            repository: entry.id,
+            known,
+        };
+        let list = match self
+            .storage
+            .read(entry.id.slot(), ReadPoint::Linearizable, query)
+            .await?
+        {
+            Answer::Packs(Some(list)) => list,
+            Answer::Packs(None) => return Err(CacheError::Gone(entry.id)),
+            Answer::Unchanged => {
+                return match &*open {
+                    Some(held) => Ok(held.objects.clone()),
+                    None => Err(CacheError::UnexpectedAnswer),
+                };
+            }
+            _ => return Err(CacheError::UnexpectedAnswer),
+        };
+        let held = open.as_ref().map(|held| held.objects.clone());
+        let objects = match self.fill(entry, held, &list).await {
+            // Someone emptied the directory: fetch everything again, once.
+            Err(CacheError::Open { .. }) => {
+                self.state().on_disk(entry.id).checked.clear();
+                self.fill(entry, None, &list).await?
+            }
+            filled => filled?,
+        };
+        *open = Some(OpenPacks {
+            version: list.version,
+            objects: objects.clone(),
+        });
+        drop(open);
+        self.evict().await;
+        Ok(objects)
+    }
+
+    /// Brings all packs of the list to this disk and opens those that are not
+    /// open already.
+    async fn fill(
+        &self,
+        entry: &Entry,
+        held: Option<Objects>,
+        list: &PackList,
+    ) -> Result<Objects, CacheError> {
+        let (id, hash, layout) = (entry.id, entry.hash, self.layout.clone());
+        self.blocking("make a repository", move || {
+            layout.make_repository(id, hash)
+        })
+        .await??;
+        let domain = self.domain(entry, list).await?;
+        let packs = stream::iter(list.packs.clone().into_iter().map(Ok));
+        let ensure = |pack| async move { self.ensure(entry, domain, &pack).await };
+        packs.try_for_each_concurrent(PACKS_FETCHED, ensure).await?;
+        let file = |pack: &Pack| self.layout.file(id, &pack.checksum, "pack");
+        let paths: Vec<PathBuf> = list.packs.iter().map(file).collect();
+        let held = held.unwrap_or_else(|| Objects::empty(hash));
+        let opened = self
+            .blocking("open packs", move || held.reopen(&paths))
+            .await?;
+        opened.map_err(|source| CacheError::Open { id, source })
+    }
+
+    /// The domain in which the repository's chunks are.
+    async fn domain(&self, entry: &Entry, list: &PackList) -> Result<DedupDomain, CacheError> {
+        if list
+            .packs
+            .iter()
+            .all(|pack| self.is_checked(entry.id, &pack.checksum))
+        {
+            return Ok(DedupDomain::default());
+        }
+        let query = Query::Repository(entry.id);
+        match self
+            .storage
+            .read(entry.id.slot(), ReadPoint::Linearizable, query)
+            .await?
+        {
+            Answer::Repository(Some(record)) => Ok(record.domain),
+            Answer::Repository(None) => Err(CacheError::Gone(entry.id)),
+            _ => Err(CacheError::UnexpectedAnswer),
+        }
+    }
+
+    fn is_checked(&self, id: RepositoryId, checksum: &ObjectId) -> bool {
+        self.state()
+            .disk
+            .get(&id)
+            .is_some_and(|disk| disk.checked.contains_key(checksum))
+    }
+
+    /// Has one pack and its index on disk, checked.
+    async fn ensure(
+        &self,
+        entry: &Entry,
+        domain: DedupDomain,
+        pack: &Pack,
+    ) -> Result<(), CacheError> {
+        if self.is_checked(entry.id, &pack.checksum) {
+            self.metrics.hits.inc();
+            return Ok(());
+        }
+        let path = self.layout.file(entry.id, &pack.checksum, "pack");
+        let index = self.layout.file(entry.id, &pack.checksum, "idx");
+        if self.take_from_disk(entry.id, pack, &path, &index).await? {
+            self.metrics.hits.inc();
+            return Ok(());
+        }
+        let bytes = self.download(entry, domain, pack.pack, &path).await?
+            + self.download(entry, domain, pack.index, &index).await?;
+        self.metrics.fetched.inc();
+        self.note(entry.id, pack, bytes);
+        Ok(())
+    }
+
+    /// Takes what an earlier process left, or another repository of the same
+    /// network of forks has, if its bytes are right.
+    async fn take_from_disk(
+        &self,
+        id: RepositoryId,
+        pack: &Pack,
+        path: &Path,
+        index: &Path,
+    ) -> Result<bool, CacheError> {
+        let twin = self.state().twin(id, pack);
+        let twin = twin.map(|twin| {
+            ["pack", "edges", "idx"].map(|extension| {
+                let from = self.layout.file(twin, &pack.checksum, extension);
+                (from, self.layout.file(id, &pack.checksum, extension))
+            })
+        });
+        let (pack_blob, index_blob) = (pack.pack, pack.index);
+        let (path, index) = (path.to_owned(), index.to_owned());
+        let failed = path.clone();
+        let taken = self
+            .blocking("check a pack", move || -> io::Result<Option<u64>> {
+                for (from, to) in twin.iter().flatten() {
+                    link(from, to)?;
+                }
+                match (verify(&path, pack_blob)?, verify(&index, index_blob)?) {
+                    (Some(pack), Some(index)) => Ok(Some(pack + index)),
+                    _ => Ok(None),
+                }
+            })
+            .await?
+            .map_err(CacheError::io(failed))?;
+        if let Some(bytes) = taken {
+            self.note(id, pack, bytes);
+        }
+        Ok(taken.is_some())
+    }
+
+    fn note(&self, id: RepositoryId, pack: &Pack, bytes: u64) {
+        let mut state = self.state();
+        let disk = state.on_disk(id);
+        if disk.checked.insert(pack.checksum, pack.pack).is_none() {
+            disk.bytes += bytes;
+        }
+        self.report(&state);
+    }
+
+    /// Moves a pack that was pushed, and that the storage has, to where the
+    /// next fetch looks for it. What fails here only makes that fetch slower.
+    pub(crate) async fn adopt(
+        &self,
+        entry: &Entry,
+        pushed: &ReceivedPack,
+        pack: &Pack,
+        version: u64,
+    ) -> Result<(), CacheError> {
+        let mut open = entry.open.lock().await;
+        let (id, hash, layout) = (entry.id, entry.hash, self.layout.clone());
+        let file = |extension| self.layout.file(id, &pack.checksum, extension);
+        let mut moves = vec![(pushed.pack.clone(), file("pack"))];
+        if let Some(edges) = &pushed.edges {
+            moves.push((edges.clone(), file("edges")));
+        }
+        moves.push((pushed.index.clone(), file("idx")));
+        // With no change between, what was open and this pack are all there is.
+        let before = open.take().filter(|held| held.version + 1 == version);
+        let target = file("pack");
+        let moved = self.blocking("adopt a pack", move || {
+            layout.make_repository(id, hash)?;
+            let mut bytes = 0;
+            for (from, to) in moves {
+                bytes += fs::metadata(&from).map_err(CacheError::io(&from))?.len();
+                fs::rename(&from, &to).map_err(CacheError::io(&to))?;
+            }
+            let objects = before.map(|held| {
+                let mut packs = held.objects.packs();
+                packs.push(target);
+                held.objects.reopen(&packs)
+            });
+            let objects = objects.transpose();
+            let objects = objects.map_err(|source| CacheError::Open { id, source })?;
+            Ok::<_, CacheError>((bytes, objects))
+        });
+        let (bytes, objects) = moved.await??;
+        self.note(id, pack, bytes);
+        *open = objects.map(|objects| OpenPacks { version, objects });
+        drop(open);
+        self.evict().await;
+        Ok(())
+    }
+}
+
+impl super::pack_cache::State {
+    /// Another repository of the slot that has the same pack, checked.
+    fn twin(&self, id: RepositoryId, pack: &Pack) -> Option<RepositoryId> {
+        let has = |disk: &super::pack_cache::OnDisk| {
+            disk.checked
+                .get(&pack.checksum)
+                .is_some_and(|blob| *blob == pack.pack)
+        };
+        let mut others = self
+            .disk
+            .iter()
+            .filter(|(other, _)| other.slot() == id.slot());
+        others
+            .find(|(other, disk)| **other != id && has(disk))
+            .map(|(other, _)| *other)
+    }
+}
+
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // It was evicted meanwhile: then it is fetched.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        linked => linked,
+    }
+}

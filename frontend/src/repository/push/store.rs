@@ -1,0 +1,156 @@
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chunking::{DigestSet, Profile};
+use domain::FactsError;
+use storage_node_api::Content;
+use storage_node_api::blob::{Finished, Upload, UploadError};
+use storage_node_api::content::{BeginError, Session};
+use storage_node_api::order::{Answer, Query, ReadError};
+use storage_node_api::{DedupDomain, ReadPoint};
+
+use super::session::Target;
+use crate::repository::cache::CacheError;
+
+/// Bytes that are read from quarantine at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A pack that is stored while it arrives.
+#[derive(Debug)]
+pub(super) struct Streamed {
+    pub(super) session: Session,
+    pub(super) upload: Upload,
+}
+
+/// A pack and its index, durable, but named by nothing.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) pack: Finished,
+    pub(super) index: Finished,
+}
+
+/// Why something could not be stored. Nothing is visible of it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    #[error("read the quarantined pack")]
+    Io(#[source] io::Error),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+}
+
+impl Target {
+    pub(super) async fn begin(&self) -> Result<Streamed, StoreError> {
+        let session = self.cache.storage.begin(self.domain().await?).await?;
+        Ok(Streamed {
+            session,
+            upload: self.upload(session, Profile::GitPackV1),
+        })
+    }
+
+    /// Stores pack and index from quarantine in a new session.
+    pub(super) async fn store_files(
+        &self,
+        pack: &Path,
+        index: &Path,
+    ) -> Result<Stored, StoreError> {
+        let session = self.cache.storage.begin(self.domain().await?).await?;
+        Ok(Stored {
+            pack: self.store_file(session, Profile::GitPackV1, pack).await?,
+            index: self.store_file(session, Profile::GenericV1, index).await?,
+        })
+    }
+
+    /// Ends the storing of a pack that arrived whole, and stores its index.
+    pub(super) async fn store_index(
+        &self,
+        streamed: Streamed,
+        index: &Path,
+    ) -> Result<Stored, StoreError> {
+        let session = streamed.session;
+        let pack = streamed.upload.finish().await?;
+        Ok(Stored {
+            pack,
+            index: self.store_file(session, Profile::GenericV1, index).await?,
+        })
+    }
+
+    async fn store_file(
+        &self,
+        session: Session,
+        profile: Profile,
+        path: &Path,
+    ) -> Result<Finished, StoreError> {
+        let mut upload = self.upload(session, profile);
+        let path = path.to_owned();
+        let opened = self
+            .cache
+            .blocking("open a pack", move || File::open(path))
+            .await?;
+        let mut file = opened.map_err(StoreError::Io)?;
+        loop {
+            let read = self
+                .cache
+                .blocking("read a pack", move || read_piece(file))
+                .await?;
+            let (rest, piece) = read.map_err(StoreError::Io)?;
+            if piece.is_empty() {
+                return Ok(upload.finish().await?);
+            }
+            upload.push(piece).await?;
+            file = rest;
+        }
+    }
+
+    fn upload(&self, session: Session, profile: Profile) -> Upload {
+        let content: Arc<dyn Content> = self.cache.storage.clone();
+        let runtime = self.cache.runtime.clone();
+        Upload::new(
+            content,
+            session,
+            runtime,
+            profile,
+            DigestSet::NONE,
+            self.pusher.threads,
+        )
+    }
+
+    /// Where the repository's chunks are shared.
+    async fn domain(&self) -> Result<DedupDomain, StoreError> {
+        let query = Query::Repository(self.entry.id);
+        let slot = self.entry.id.slot();
+        match self
+            .cache
+            .storage
+            .read(slot, ReadPoint::Linearizable, query)
+            .await?
+        {
+            Answer::Repository(Some(record)) => Ok(record.domain),
+            Answer::Repository(None) => Err(CacheError::Gone(self.entry.id).into()),
+            _ => Err(CacheError::UnexpectedAnswer.into()),
+        }
+    }
+}
+
+fn read_piece(mut file: File) -> io::Result<(File, Bytes)> {
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut length = 0;
+    while length < PIECE_BYTES {
+        match file.read(&mut piece[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    piece.truncate(length);
+    Ok((file, piece.into()))
+}

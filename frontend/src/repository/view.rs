@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use domain::{Failure, Repository as Row};
+use git_pack::{Objects, ReadError};
+use git_serve::RefSnapshot;
+
+use crate::failing::chain;
+use crate::repository::cache::{CacheError, Entry};
+use crate::site::Site;
+
+/// A repository at one moment, to look into.
+#[derive(Debug)]
+pub(crate) struct View {
+    refs: Arc<RefSnapshot>,
+    version: u64,
+    entry: Arc<Entry>,
+}
+
+/// Why a repository could not be looked into.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ViewError {
+    /// Its refs or packs are not at hand.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// An object could not be read.
+    #[error("read objects")]
+    Read(#[from] ReadError),
+}
+
+impl ViewError {
+    pub(crate) fn failure(&self) -> Failure {
+        match self {
+            Self::Cache(error) => error.failure(),
+            Self::Read(_) => Failure::Internal,
+        }
+    }
+}
+
+impl View {
+    /// The repository with its present refs. Packs are fetched only by
+    /// [`View::read`].
+    pub(crate) async fn open(site: &Site, row: &Row) -> Result<Self, ViewError> {
+        let entry = site.cache.entry(row.storage, row.hash);
+        let refs = site.cache.refs(&entry).await?;
+        Ok(Self {
+            refs: Arc::clone(&refs.snapshot),
+            version: refs.version,
+            entry,
+        })
+    }
+
+    pub(crate) fn refs(&self) -> &RefSnapshot {
+        &self.refs
+    }
+
+    /// Reads objects, away from the asynchronous threads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        site: &Site,
+        work: impl FnOnce(&Objects) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ViewError> {
+        let objects = site.cache.objects(&self.entry, self.version).await?;
+        let read = site
+            .cache
+            .blocking("read objects", move || work(&objects))
+            .await?;
+        read.map_err(|error| {
+            tracing::debug!(repo.id = %self.entry.id, error = %chain(&error), "cannot read objects");
+            error.into()
+        })
+    }
+}

@@ -1,0 +1,28 @@
+use std::sync::Arc;
+
+use domain::Forge;
+use prometheus_client::registry::Registry;
+use runtime::Runtime;
+use storage_node_api::Storage;
+
+use crate::admission::Admission;
+use crate::auth::Throttle;
+use crate::config::CheckedConfig;
+use crate::metrics::Metrics;
+use crate::repository::PackCache;
+
+/// What every request works with.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) config: CheckedConfig,
+    pub(crate) forge: Forge,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) runtime: Runtime,
+    pub(crate) metrics: Metrics,
+    /// All metrics of the process, for `/metrics`.
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) cache: Arc<PackCache>,
+    pub(crate) throttle: Throttle,
+    pub(crate) fetches: Admission,
+    pub(crate) pushes: Admission,
+}

@@ -1,0 +1,193 @@
+//! A frontend that serves on a port of its own, and its world.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::accounts::NewUser;
+use domain::tokens::{NewToken, Scopes};
+use domain::{Forge, PasswordCost, User};
+use frontend::{CacheError, Config, Frontend, Metrics};
+use prometheus_client::registry::Registry;
+use runtime::Runtime;
+use storage_node_api::Storage;
+use storage_node_memory::MemoryStorage;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::http::{Answer, Request};
+
+/// The password of every account.
+pub(crate) const PASSWORD: &str = "correct horse";
+
+pub(crate) struct TestForge {
+    pub(crate) forge: Forge,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) address: SocketAddr,
+    /// For clones and whatever a test needs.
+    pub(crate) scratch: TempDir,
+    caches: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<()>>,
+}
+
+impl TestForge {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts with a changed configuration.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let runtime = Runtime::real();
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new(runtime.clone()));
+        let forge = Forge::new(Arc::clone(&storage), runtime, PasswordCost::Testing);
+        forge.migrate().await.unwrap();
+        let caches = TempDir::new().unwrap();
+        let mut config = Config::for_testing(caches.path().join("first"));
+        change(&mut config);
+        let (address, stop, served) = serve(config, Arc::clone(&storage)).await;
+        Self {
+            forge,
+            storage,
+            address,
+            scratch: TempDir::new().unwrap(),
+            caches,
+            stop: Some(stop),
+            served: Some(served),
+        }
+    }
+
+    /// Ends the frontend and starts another over the same storage, with the
+    /// cache of that name.
+    pub(crate) async fn restart(&mut self, cache: &str) {
+        self.stop().await;
+        let config = Config::for_testing(self.caches.path().join(cache));
+        let (address, stop, served) = serve(config, Arc::clone(&self.storage)).await;
+        (self.address, self.stop, self.served) = (address, Some(stop), Some(served));
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop.send(()).unwrap();
+        }
+        if let Some(served) = self.served.take() {
+            served.await.unwrap();
+        }
+    }
+
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.caches.path().join("first")
+    }
+
+    pub(crate) async fn user(&self, name: &str) -> User {
+        self.account(name, false).await
+    }
+
+    pub(crate) async fn account(&self, name: &str, is_admin: bool) -> User {
+        let email = format!("{name}@example.org");
+        let new = NewUser {
+            name,
+            email: &email,
+            full_name: "",
+            password: PASSWORD,
+            is_admin,
+        };
+        self.forge.accounts.create(new).await.unwrap()
+    }
+
+    /// A token of the account with these scopes.
+    pub(crate) async fn token(&self, user: &User, scopes: &[&str]) -> String {
+        let scopes = Scopes::parse(scopes.iter().copied()).unwrap();
+        let name = format!(
+            "{}",
+            self.forge
+                .tokens
+                .list(
+                    user.id,
+                    domain::Slice {
+                        limit: 50,
+                        offset: 0
+                    }
+                )
+                .await
+                .unwrap()
+                .total
+        );
+        let new = NewToken {
+            name: &name,
+            scopes,
+            expires: None,
+        };
+        let (_, secret) = self.forge.tokens.create(user.id, new).await.unwrap();
+        secret.reveal().to_owned()
+    }
+
+    /// The address that git uses, with the account's password in it.
+    pub(crate) fn url(&self, user: &str, repository: &str) -> String {
+        format!(
+            "http://{user}:{}@{}/{repository}",
+            PASSWORD.replace(' ', "%20"),
+            self.address
+        )
+    }
+
+    /// The address that git uses, without credentials.
+    pub(crate) fn anonymous_url(&self, repository: &str) -> String {
+        format!("http://{}/{repository}", self.address)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        Path::new(self.scratch.path()).join(name)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path)).await
+    }
+
+    pub(crate) async fn send(&self, request: Request) -> Answer {
+        request.send(self.address).await
+    }
+}
+
+async fn serve(
+    config: Config,
+    storage: Arc<dyn Storage>,
+) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+    let frontend = open(config, storage).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(async move {
+        frontend
+            .serve(listener, async {
+                let _stop = stopped.await;
+            })
+            .await;
+    });
+    (address, stop, served)
+}
+
+/// The tasks of a frontend before it may still be ending, and have its cache.
+async fn open(config: Config, storage: Arc<dyn Storage>) -> Frontend {
+    for _ in 0..500 {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let config = config.clone().validate().unwrap();
+        let storage = Arc::clone(&storage);
+        match Frontend::new(
+            config,
+            storage,
+            Runtime::real(),
+            metrics,
+            Arc::new(registry),
+        ) {
+            Ok(frontend) => return frontend,
+            Err(CacheError::InUse(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the cache is in use for five seconds");
+}

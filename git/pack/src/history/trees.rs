@@ -1,0 +1,199 @@
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering as MemoryOrdering};
+
+use git_id::HashKind;
+
+use super::graph::Graph;
+use crate::Kind;
+use crate::bitmap::Bitmap;
+use crate::objects::ReadError;
+use crate::parse::{EntryKind, RawEntries, RawEntry, entry_order};
+
+/// The most trees that one is compared with.
+const MAX_OLD_TREES: usize = 8;
+
+/// A tree at the same path in a commit that is sent too or that the client has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OldTree {
+    pub(crate) tree: u32,
+    /// The client has it, with all below.
+    pub(crate) known: bool,
+}
+
+/// Collects what is new below trees, by comparing each with older versions, so that
+/// what did not change is not looked at.
+///
+/// Keeps true, for every commit whose tree was visited against the trees of all its
+/// parents: each object below its tree is selected, known to the client, or below the
+/// tree of a parent. A tree that was visited *against others* is therefore visited again
+/// when it is met elsewhere; only one that was visited against nothing is complete
+/// and passed over. (Otherwise two directories that swap places could each be left out for the
+/// other's sake.)
+pub(crate) struct TreeWalk<'c> {
+    /// The objects to send.
+    pub(crate) selected: Bitmap,
+    /// Objects met that the client has, trees with all below.
+    pub(crate) known: Bitmap,
+    complete: Bitmap,
+    stack: Vec<(u32, Vec<OldTree>)>,
+    cancel: &'c AtomicBool,
+}
+
+impl<'c> TreeWalk<'c> {
+    pub(crate) fn new(objects: u32, cancel: &'c AtomicBool) -> Self {
+        Self {
+            selected: Bitmap::with_capacity(objects),
+            known: Bitmap::default(),
+            complete: Bitmap::with_capacity(objects),
+            stack: Vec::new(),
+            cancel,
+        }
+    }
+
+    /// Selects an object unless the client has it.
+    pub(crate) fn select(&mut self, number: u32) {
+        if !self.known.contains(number) {
+            self.selected.insert(number);
+        }
+    }
+
+    /// Selects what is below `tree`, and itself, that is not below any of `olds`.
+    pub(crate) fn visit(
+        &mut self,
+        graph: &mut Graph<'_>,
+        tree: u32,
+        mut olds: Vec<OldTree>,
+    ) -> Result<(), ReadError> {
+        if olds.iter().any(|old| old.tree == tree) {
+            return Ok(());
+        }
+        olds.truncate(MAX_OLD_TREES);
+        self.stack.push((tree, olds));
+        while let Some((tree, olds)) = self.stack.pop() {
+            if self.cancel.load(MemoryOrdering::Relaxed) {
+                self.stack.clear();
+                return Err(ReadError::Cancelled);
+            }
+            if self.known.contains(tree) || self.complete.contains(tree) {
+                continue;
+            }
+            self.selected.insert(tree);
+            if olds.is_empty() {
+                self.complete.insert(tree);
+            }
+            self.compare(graph, tree, &olds)?;
+        }
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        graph: &mut Graph<'_>,
+        tree: u32,
+        olds: &[OldTree],
+    ) -> Result<(), ReadError> {
+        let hash = graph.objects().hash();
+        let new = graph.load_kind(tree, Kind::Tree)?.data;
+        let mut old_data = Vec::with_capacity(olds.len());
+        for old in olds {
+            old_data.push((graph.load_kind(old.tree, Kind::Tree)?.data, old.known));
+        }
+        let mut cursors: Vec<Cursor<'_>> = old_data
+            .iter()
+            .map(|(data, known)| Cursor::new(data, *known, hash))
+            .collect();
+        for entry in RawEntries::new(&new, hash) {
+            let malformed = |_| ReadError::Malformed {
+                id: graph.id(tree),
+                kind: Kind::Tree,
+            };
+            let entry = entry.map_err(malformed)?;
+            if entry.kind() == EntryKind::Submodule {
+                continue;
+            }
+            let mut unchanged = false;
+            for cursor in &mut cursors {
+                unchanged |= cursor.seek(&entry);
+            }
+            if unchanged {
+                continue;
+            }
+            let number = graph.expect_from(&entry.object_id(), tree)?;
+            let is_tree = entry.kind() == EntryKind::Tree;
+            let mut below = Vec::new();
+            for cursor in &cursors {
+                let Some(old) = cursor.matching(&entry) else {
+                    continue;
+                };
+                let Some(old_number) = graph.number(&old.object_id()) else {
+                    continue;
+                };
+                if cursor.known {
+                    self.known.insert(old_number);
+                }
+                if is_tree {
+                    below.push(OldTree {
+                        tree: old_number,
+                        known: cursor.known,
+                    });
+                }
+            }
+            if is_tree {
+                self.stack.push((number, below));
+            } else {
+                self.select(number);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A place in an old tree that moves along with the new one.
+struct Cursor<'a> {
+    /// What follows `entry`, or all that is left if there is none.
+    rest: RawEntries<'a>,
+    /// An entry that was read and not passed yet.
+    entry: Option<RawEntry<'a>>,
+    known: bool,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(data: &'a Arc<Vec<u8>>, known: bool, hash: HashKind) -> Self {
+        Self {
+            rest: RawEntries::new(data, hash),
+            entry: None,
+            known,
+        }
+    }
+
+    /// Moves to where `new` would be; whether the very same entry is there.
+    fn seek(&mut self, new: &RawEntry<'_>) -> bool {
+        if self.entry.is_none() && self.rest.pass_over(new.raw) {
+            return true;
+        }
+        loop {
+            let entry = self
+                .entry
+                .take()
+                .or_else(|| self.rest.next().and_then(Result::ok));
+            let Some(entry) = entry else { return false };
+            match entry_order(&entry, new) {
+                Ordering::Less => {}
+                Ordering::Equal if entry.raw == new.raw => return true,
+                Ordering::Equal | Ordering::Greater => {
+                    self.entry = Some(entry);
+                    return entry.id == new.id
+                        && entry.name == new.name
+                        && entry.kind() == new.kind();
+                }
+            }
+        }
+    }
+
+    /// The entry with the name of the one that was sought last.
+    fn matching(&self, new: &RawEntry<'_>) -> Option<RawEntry<'a>> {
+        self.entry
+            .filter(|old| old.name == new.name && old.kind() == new.kind())
+    }
+}

@@ -1,0 +1,47 @@
+//! Git objects: packs received, read, walked and answered with.
+//!
+//! This crate is the only one that knows how git stores objects. Above it are the
+//! protocol and the servers; below it are files. It knows no refs, no protocol and no
+//! network, and keeps no state besides caches: what it derives (edges, reachability) can be deleted at
+//! any time. Blocking throughout; long operations take a flag that cancels them and tell
+//! their progress.
+//!
+//! * [`Objects`] reads: packs, loose objects, alternates.
+//! * [`receive`] takes a pack in, as `git index-pack --stdin --fix-thin --strict` does.
+//! * [`check_connected`] says whether new refs lead only to what is there.
+//! * [`plan`] and [`Plan::write`] answer a fetch, as `git pack-objects --stdout` does.
+//! * [`all_wants_reach_common`] and [`shallow_boundary`] answer what a negotiation asks of
+//!   history.
+//!
+//! Deliberately not here: delta search (what is stored as a delta is sent as one, nothing
+//! is deltified anew), bitmaps, repacking.
+
+mod bitmap;
+mod connectivity;
+mod defect;
+mod edges;
+mod entry;
+mod fsck;
+mod hashing;
+mod history;
+mod id_map;
+mod kind;
+mod objects;
+mod parse;
+mod plan;
+mod progress;
+mod reachability;
+mod receive;
+mod resolve;
+
+pub use connectivity::{ConnectivityError, check_connected};
+pub use defect::Defect;
+pub use fsck::FsckProblem;
+pub use history::{Depth, ShallowChange, ShallowError, all_wants_reach_common, shallow_boundary};
+pub use kind::Kind;
+pub use objects::{Header, Object, Objects, OpenError, ReadError};
+pub use parse::{Commit, Signature, TreeEntry};
+pub use plan::{PackOptions, Plan, PlanError, Selection, WriteError, Written, plan};
+pub use progress::{NoProgress, Progress};
+pub use reachability::Reachability;
+pub use receive::{ReceiveError, ReceiveOptions, ReceivedPack, receive};

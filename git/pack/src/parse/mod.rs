@@ -1,0 +1,15 @@
+//! What objects refer to and say, read straight from their bytes.
+//!
+//! These parsers take what is needed to walk history and accept whatever git
+//! accepts while walking; judging whether an object is well-formed is the
+//! business of [`crate::fsck`].
+
+mod commit;
+mod tag;
+mod tree;
+
+pub use commit::{Commit, Signature};
+pub(crate) use commit::{CommitLinks, commit_links, parse_commit};
+pub(crate) use tag::tag_target;
+pub use tree::TreeEntry;
+pub(crate) use tree::{EntryKind, RawEntries, RawEntry, entry_order};

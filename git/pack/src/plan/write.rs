@@ -1,0 +1,381 @@
+use std::io::Write;
+use std::sync::atomic::AtomicBool;
+
+use git_id::ObjectId;
+
+use super::output::{Output, send_all};
+use super::{Content, Plan, Span, WriteError, Written};
+use crate::Progress;
+use crate::defect::Defect;
+use crate::entry::{
+    EntryHeader, Representation, deflate, parse_header, push_base_distance, push_type_and_size,
+};
+use crate::objects::{PACK_HEADER_BYTES, Pack, ReadError};
+
+/// Entries between two words to the progress.
+const ENTRIES_PER_REPORT: u64 = 256;
+
+impl Plan {
+    /// Writes the pack to `out`. The order of the objects is that in which they are
+    /// stored.
+    ///
+    /// # Errors
+    ///
+    /// `out` fails, or an object that must be read is damaged.
+    pub fn write(
+        &self,
+        out: &mut dyn Write,
+        progress: &dyn Progress,
+        cancel: &AtomicBool,
+    ) -> Result<Written, WriteError> {
+        progress.stage("Writing objects", Some(u64::from(self.count)));
+        let written = match self.verbatim_pack() {
+            Some(pack) => {
+                let bytes = self.objects.pack_list()[pack].bytes();
+                send_all(out, bytes, cancel)?;
+                progress.advance(u64::from(self.count));
+                Written {
+                    objects: self.count,
+                    reused: self.count,
+                    bytes: bytes.len() as u64,
+                    ..Written::default()
+                }
+            }
+            None => Writer::new(self, out, progress, cancel).run()?,
+        };
+        progress.done();
+        Ok(written)
+    }
+}
+
+struct Writer<'a> {
+    plan: &'a Plan,
+    out: Output<'a>,
+    progress: &'a dyn Progress,
+    unreported: u64,
+    /// For each part so far, where its entries went.
+    placed: Vec<Placed<'a>>,
+    written: Written,
+    header: Vec<u8>,
+}
+
+/// Where the entries of a part went.
+enum Placed<'a> {
+    /// All in one piece that starts there.
+    Whole { pack: usize, start: u64 },
+    /// Each for itself; may be incomplete while the part is being written.
+    Entries {
+        pack: usize,
+        spans: &'a [Span],
+        starts: Vec<u64>,
+    },
+}
+
+/// Where the base of a delta is for the receiver.
+enum Base {
+    /// Earlier in this pack, at that offset.
+    Before(u64),
+    /// Later in this pack, or with the client.
+    Elsewhere,
+    /// Nowhere.
+    Nowhere,
+}
+
+impl<'a> Writer<'a> {
+    fn new(
+        plan: &'a Plan,
+        out: &'a mut dyn Write,
+        progress: &'a dyn Progress,
+        cancel: &'a AtomicBool,
+    ) -> Self {
+        Self {
+            plan,
+            out: Output::new(out, plan.objects.hash(), cancel),
+            progress,
+            unreported: 0,
+            placed: Vec::new(),
+            written: Written::default(),
+            header: Vec::new(),
+        }
+    }
+
+    fn run(mut self) -> Result<Written, WriteError> {
+        let mut header = *b"PACK\0\0\0\x02\0\0\0\0";
+        header[8..].copy_from_slice(&self.plan.count.to_be_bytes());
+        self.out.put(&header)?;
+        for part in &self.plan.parts {
+            match &part.content {
+                Content::Whole => self.whole(part.pack)?,
+                Content::Entries(spans) => self.entries(part.pack, spans)?,
+            }
+        }
+        for id in &self.plan.loose {
+            let missing = || {
+                WriteError::Read(ReadError::Missing {
+                    id: *id,
+                    referrer: None,
+                })
+            };
+            let object = self.plan.objects.read(id)?.ok_or_else(missing)?;
+            self.put_whole_object(object.kind, &object.data)?;
+            self.report(1);
+        }
+        self.progress.advance(self.unreported);
+        let (_, bytes) = self.out.finish()?;
+        Ok(Written {
+            objects: self.plan.count,
+            bytes,
+            ..self.written
+        })
+    }
+
+    fn report(&mut self, entries: u64) {
+        self.unreported += entries;
+        if self.unreported >= ENTRIES_PER_REPORT {
+            self.progress.advance(std::mem::take(&mut self.unreported));
+        }
+    }
+
+    fn pack(&self, pack: usize) -> &'a Pack {
+        &self.plan.objects.pack_list()[pack]
+    }
+
+    /// Copies all entries of a pack. Distances between them stay what they are.
+    fn whole(&mut self, pack: usize) -> Result<(), WriteError> {
+        let source = self.pack(pack);
+        self.placed.push(Placed::Whole {
+            pack,
+            start: self.out.offset(),
+        });
+        self.out
+            .put(&source.bytes()[PACK_HEADER_BYTES as usize..source.end() as usize])?;
+        self.written.reused += source.count();
+        self.report(u64::from(source.count()));
+        Ok(())
+    }
+
+    fn entries(&mut self, pack: usize, spans: &'a [Span]) -> Result<(), WriteError> {
+        let starts = Vec::with_capacity(spans.len());
+        self.placed.push(Placed::Entries {
+            pack,
+            spans,
+            starts,
+        });
+        let mut run: Option<Run> = None;
+        for span in spans {
+            let header = self.header_at(pack, span)?;
+            let continues = run.as_ref().filter(|run| run.end == span.start);
+            let offset = self.out.offset() + run.as_ref().map_or(0, |run| run.end - run.start);
+            let in_run = match (continues, header.representation) {
+                (Some(run), Representation::Offset(distance)) => span.start - run.start >= distance,
+                (Some(_), Representation::Whole(_)) => true,
+                _ => false,
+            };
+            if let Some(run) = run.as_mut().filter(|_| in_run) {
+                run.end = span.end;
+                self.written.reused += 1;
+                let is_delta = !matches!(header.representation, Representation::Whole(_));
+                self.written.deltas += u32::from(is_delta);
+                self.written.reused_deltas += u32::from(is_delta);
+                self.place(offset);
+            } else {
+                self.flush(pack, run.take())?;
+                run = self.entry(pack, span, &header)?;
+            }
+            self.report(1);
+        }
+        self.flush(pack, run)
+    }
+
+    /// Writes an entry, or begins a run of entries that are copied together.
+    fn entry(
+        &mut self,
+        pack: usize,
+        span: &Span,
+        header: &EntryHeader,
+    ) -> Result<Option<Run>, WriteError> {
+        let offset = self.out.offset();
+        let run = Run {
+            start: span.start,
+            end: span.end,
+        };
+        let (base, base_id) = match header.representation {
+            Representation::Whole(_) => {
+                self.place(offset);
+                self.written.reused += 1;
+                return Ok(Some(run));
+            }
+            Representation::Offset(distance) => self.base_at(pack, span, distance)?,
+            Representation::Reference(base) => (self.base_named(pack, &base), base),
+        };
+        self.place(offset);
+        let representation = match base {
+            Base::Nowhere => {
+                let loaded = self.plan.objects.with_reader(|reader| {
+                    reader.load_packed(&self.plan.objects, pack, span.start)
+                })?;
+                self.put_whole_object(loaded.kind, &loaded.data)?;
+                return Ok(None);
+            }
+            Base::Before(base) if self.plan.options.ofs_delta => {
+                Representation::Offset(offset - base)
+            }
+            Base::Before(_) | Base::Elsewhere => Representation::Reference(base_id),
+        };
+        self.written.reused += 1;
+        self.written.deltas += 1;
+        self.written.reused_deltas += 1;
+        if representation == header.representation {
+            return Ok(Some(run));
+        }
+        let mut bytes = std::mem::take(&mut self.header);
+        bytes.clear();
+        push_type_and_size(&mut bytes, &representation, header.size);
+        match representation {
+            Representation::Offset(distance) => push_base_distance(&mut bytes, distance),
+            _ => bytes.extend_from_slice(base_id.as_bytes()),
+        }
+        self.out.put(&bytes)?;
+        self.header = bytes;
+        let body = span.start + header.length as u64;
+        Ok(Some(Run {
+            start: body,
+            end: span.end,
+        }))
+    }
+
+    fn header_at(&self, pack: usize, span: &Span) -> Result<EntryHeader, WriteError> {
+        let bytes = self
+            .pack(pack)
+            .entry_bytes(span.start)
+            .ok_or(Defect::BadBase);
+        let header = bytes.and_then(|bytes| parse_header(bytes, self.plan.objects.hash()));
+        header.map_err(|defect| self.corrupt(pack, span.start, defect))
+    }
+
+    fn corrupt(&self, pack: usize, offset: u64, defect: Defect) -> WriteError {
+        WriteError::Read(ReadError::Corrupt {
+            pack: self.pack(pack).path().to_owned(),
+            offset,
+            defect,
+        })
+    }
+
+    fn place(&mut self, offset: u64) {
+        if let Some(Placed::Entries { starts, .. }) = self.placed.last_mut() {
+            starts.push(offset);
+        }
+    }
+
+    fn flush(&mut self, pack: usize, run: Option<Run>) -> Result<(), WriteError> {
+        match run {
+            None => Ok(()),
+            Some(run) => self
+                .out
+                .put(&self.pack(pack).bytes()[run.start as usize..run.end as usize]),
+        }
+    }
+
+    /// The base of a delta that gives its distance.
+    fn base_at(
+        &self,
+        pack: usize,
+        span: &Span,
+        distance: u64,
+    ) -> Result<(Base, ObjectId), WriteError> {
+        let offset = span.start.checked_sub(distance);
+        let offset = offset.ok_or_else(|| self.corrupt(pack, span.start, Defect::BadBase))?;
+        let null = ObjectId::null(self.plan.objects.hash());
+        if self.plan.options.ofs_delta
+            && let Some(placed) = self.placed_at(pack, offset)
+        {
+            return Ok((Base::Before(placed), null));
+        }
+        let position = self.pack(pack).position_at(offset);
+        let position = position.ok_or_else(|| self.corrupt(pack, span.start, Defect::BadBase))?;
+        let id = self.pack(pack).id(position);
+        Ok((self.base_named(pack, &id), id))
+    }
+
+    /// The base of a delta that names it.
+    ///
+    /// Within the delta's own pack, only the very entry that the stored delta builds on will do,
+    /// and a pack that holds objects twice has none that is certain: otherwise a delta could come to
+    /// build on itself.
+    fn base_named(&self, pack: usize, id: &ObjectId) -> Base {
+        let source = self.pack(pack);
+        let number = |pack: usize, position: u32| self.plan.objects.number(pack, position);
+        let thin = |number: u32| self.plan.options.thin && self.plan.known.contains(number);
+        if source.has_duplicates() {
+            return Base::Nowhere;
+        }
+        if let Some(position) = source.lookup(id.as_bytes()) {
+            let offset = source.offset(position);
+            if let Some(placed) = self.placed_at(pack, offset) {
+                return Base::Before(placed);
+            }
+            if self.is_selected(pack, offset) || thin(number(pack, position)) {
+                return Base::Elsewhere;
+            }
+        }
+        let first = self.plan.objects.find_packed(id.as_bytes());
+        match first {
+            Some((other, position)) if other < pack => {
+                match self.placed_at(other, self.pack(other).offset(position)) {
+                    Some(placed) => Base::Before(placed),
+                    None if thin(number(other, position)) => Base::Elsewhere,
+                    None => Base::Nowhere,
+                }
+            }
+            _ => Base::Nowhere,
+        }
+    }
+
+    /// Where the entry at an offset of a pack went, if it was written already.
+    fn placed_at(&self, pack: usize, offset: u64) -> Option<u64> {
+        self.placed.iter().rev().find_map(|placed| match placed {
+            Placed::Whole { pack: other, start } if *other == pack => {
+                Some(start + offset - PACK_HEADER_BYTES)
+            }
+            Placed::Entries {
+                pack: other,
+                spans,
+                starts,
+            } if *other == pack => {
+                let at = spans
+                    .binary_search_by_key(&offset, |span| span.start)
+                    .ok()?;
+                starts.get(at).copied()
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether the entry at an offset of the pack being written is among those to write.
+    fn is_selected(&self, pack: usize, offset: u64) -> bool {
+        self.placed.iter().any(|placed| match placed {
+            Placed::Whole { .. } => false,
+            Placed::Entries {
+                pack: other, spans, ..
+            } => {
+                *other == pack
+                    && spans
+                        .binary_search_by_key(&offset, |span| span.start)
+                        .is_ok()
+            }
+        })
+    }
+
+    fn put_whole_object(&mut self, kind: crate::Kind, data: &[u8]) -> Result<(), WriteError> {
+        let mut entry = Vec::new();
+        push_type_and_size(&mut entry, &Representation::Whole(kind), data.len() as u64);
+        deflate(data, &mut entry);
+        self.out.put(&entry)
+    }
+}
+
+/// Bytes of a pack that are copied together.
+struct Run {
+    start: u64,
+    end: u64,
+}

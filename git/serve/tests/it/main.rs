@@ -1,0 +1,12 @@
+//! The services against real git, over pipes and over HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod bad_input;
+mod dumb_http;
+mod fetch;
+mod http_server;
+mod push;
+mod sandbox;
+mod shallow;
+mod wire_client;

@@ -1,0 +1,81 @@
+//! Pushes made by hand, so that they can be wrong.
+
+use std::path::Path;
+
+use bytes::BytesMut;
+use git_serve::bare::BareRepository;
+use git_serve::{Mode, Output, Policy, ProtocolVersion, ServeError, receive_pack};
+use git_wire::pkt::{Decoder, Packet, put_data, put_flush};
+
+/// What a hand-made push was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The report's lines.
+    pub(crate) report: Vec<String>,
+    /// What went to the person's terminal, with fatal errors.
+    pub(crate) messages: String,
+    pub(crate) error: Option<ServeError>,
+}
+
+/// Pushes `commands` (without capabilities) followed by `pack`.
+pub(crate) fn push(repository: &Path, policy: &Policy, commands: &[String], pack: &[u8]) -> Answer {
+    let mut request = BytesMut::new();
+    for (at, command) in commands.iter().enumerate() {
+        let capabilities = if at == 0 {
+            "\0 report-status side-band-64k quiet"
+        } else {
+            ""
+        };
+        put_data(&mut request, format!("{command}{capabilities}").as_bytes());
+    }
+    put_flush(&mut request);
+    request.extend_from_slice(pack);
+    raw_push(repository, policy, &request)
+}
+
+/// Sends bytes to receive-pack as one stateless request.
+pub(crate) fn raw_push(repository: &Path, policy: &Policy, request: &[u8]) -> Answer {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (bytes, served) = runtime.block_on(async {
+        let repository = BareRepository::open(repository).unwrap();
+        let (output, mut receiver) = Output::channel();
+        let version = ProtocolVersion::V0;
+        let mode = Mode::Stateless;
+        let serving = receive_pack(&repository, policy, version, mode, request, output);
+        let reading = async {
+            let mut bytes = Vec::new();
+            while let Some(piece) = receiver.recv().await {
+                bytes.extend_from_slice(&piece);
+            }
+            bytes
+        };
+        let (served, bytes) = tokio::join!(serving, reading);
+        (bytes, served)
+    });
+    let (mut report, mut messages) = (Vec::new(), Vec::new());
+    for packet in packets(&bytes) {
+        match packet.split_first() {
+            Some((1, data)) => report.extend_from_slice(data),
+            Some((2 | 3, text)) => messages.extend_from_slice(text),
+            _ => messages.extend_from_slice(&packet),
+        }
+    }
+    let line = |packet: Vec<u8>| String::from_utf8(packet).unwrap().trim_end().to_owned();
+    Answer {
+        report: packets(&report).into_iter().map(line).collect(),
+        messages: String::from_utf8(messages).unwrap(),
+        error: served.err(),
+    }
+}
+
+fn packets(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut decoder = Decoder::new();
+    decoder.feed(bytes);
+    let mut packets = Vec::new();
+    while let Some(packet) = decoder.next_packet().unwrap() {
+        if let Packet::Data(data) = packet {
+            packets.push(data.to_vec());
+        }
+    }
+    packets
+}

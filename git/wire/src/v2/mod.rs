@@ -1,0 +1,10 @@
+//! Protocol v2 (gitprotocol-v2(5)): a request names a command, capabilities and
+//! arguments; a connection carries any number of requests, HTTP one.
+
+mod fetch;
+mod ls_refs;
+mod request;
+
+pub use fetch::{Fetch, Negotiated, put_acknowledgments, put_packfile_header, put_shallow_info};
+pub use ls_refs::{LsRefs, RefLine, put_ref, put_unborn_head};
+pub use request::{Command, Request, RequestParser};

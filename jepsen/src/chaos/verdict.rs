@@ -1,0 +1,72 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+
+use super::history::Outcome;
+use super::pusher::Log;
+use crate::harness::{ADMINISTRATOR, Git};
+
+/// Clones every repository through every frontend and holds it against what its
+/// pusher was told.
+pub(super) fn check(bases: &[String], logs: &[Log], directory: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    let mut clones = 0;
+    for (number, base) in bases.iter().enumerate() {
+        for log in logs {
+            let name = format!("{}-{number}", log.repository);
+            let url = Git::url(base, &format!("{ADMINISTRATOR}/{}.git", log.repository));
+            Git::at(directory).run(&["clone", "--quiet", "--mirror", &url, &name])?;
+            let clone = Git::at(directory.join(&name));
+            clone.summary()?;
+            check_clone(&clone, log).with_context(|| format!("{} by {base}", log.repository))?;
+            clones += 1;
+        }
+    }
+    println!("{clones} clones: every acknowledged push is whole, none is torn");
+    Ok(())
+}
+
+fn check_clone(clone: &Git, log: &Log) -> anyhow::Result<()> {
+    let listing = clone.run(&["for-each-ref", "--format=%(refname) %(objectname)"])?;
+    let refs: BTreeMap<&str, &str> = listing.lines().filter_map(|l| l.split_once(' ')).collect();
+    let main = refs.get("refs/heads/main").copied();
+    ensure!(
+        main == refs.get("refs/heads/twin").copied(),
+        "a push moved one branch of two"
+    );
+    let position = log
+        .pushes
+        .iter()
+        .position(|(commit, _)| Some(commit.as_str()) == main);
+    let position = position.context("main is at a commit that nobody pushed")?;
+    for (round, (commit, outcome)) in log.pushes.iter().enumerate() {
+        let tag = refs.get(format!("refs/tags/t{round}").as_str()).copied();
+        match outcome {
+            Outcome::Ok => {
+                ensure!(
+                    round <= position,
+                    "the acknowledged push {round} was undone"
+                );
+                ensure!(
+                    tag == Some(commit),
+                    "the acknowledged push {round} lacks its tag"
+                );
+            }
+            Outcome::Fail => ensure!(tag.is_none(), "the refused push {round} left its tag"),
+            Outcome::Unknown => {
+                ensure!(
+                    tag.is_none() || tag == Some(commit),
+                    "tag {round} is of another push"
+                );
+                ensure!(
+                    tag.is_none() || round <= position,
+                    "push {round} is there in part"
+                );
+            }
+        }
+    }
+    let last = &log.pushes[position];
+    ensure!(last.1 != Outcome::Fail, "main is at a refused push");
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! What a user does with git in a day, against one process and against three
+//! storage nodes with a frontend; after each step both sides are compared.
+
+mod history;
+mod scenario;
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+
+pub use history::made_history;
+pub use scenario::everyday;
+
+use crate::harness::{Cluster, serve};
+
+/// Runs the scenario on one node and on three with a frontend. `repository` is
+/// pushed; a small made history if there is none.
+pub fn run(repository: Option<&Path>) -> anyhow::Result<()> {
+    let place = tempfile::tempdir()?;
+    let source = place.path().join("source");
+    match repository {
+        Some(path) => {
+            let path = path.canonicalize()?;
+            let git = crate::harness::Git::at(place.path());
+            git.run(&[
+                "clone",
+                "--quiet",
+                "--mirror",
+                &path.to_string_lossy(),
+                "source",
+            ])?;
+        }
+        None => drop(made_history(&source, 200)?),
+    }
+
+    println!("one node");
+    let began = Instant::now();
+    let mut one = serve("one", place.path())?;
+    let base = one.listener("http")?.to_owned();
+    everyday(&base, &source, &place.path().join("work-one")).context("on one node")?;
+    let stopped = one.stop()?;
+    println!(
+        "  stopped cleanly in {stopped:.1?}; all in {:.1?}",
+        began.elapsed()
+    );
+
+    println!("three nodes and a frontend");
+    let began = Instant::now();
+    let cluster = Cluster::start(place.path(), 3, 1)?;
+    everyday(&cluster.base(0)?, &source, &place.path().join("work-three"))
+        .context("on three nodes")?;
+    cluster.wait_until_settled(std::time::Duration::from_secs(60))?;
+    print!("  {}", cluster.verify()?);
+    println!("  all replicas agree; all in {:.1?}", began.elapsed());
+    println!("2 passed, 0 failed");
+    Ok(())
+}

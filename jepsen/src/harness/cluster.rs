@@ -1,0 +1,268 @@
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+
+use super::Http;
+use super::process::{Process, devflow, free_address};
+
+/// Storage nodes and frontends on loopback.
+#[derive(Debug)]
+pub struct Cluster {
+    directory: PathBuf,
+    /// The storage nodes, in the order in which they joined.
+    pub nodes: Vec<Process>,
+    /// The frontends.
+    pub frontends: Vec<Process>,
+}
+
+/// What `devflow cluster status --json` prints.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Status {
+    /// All nodes of the map.
+    pub nodes: Vec<NodeStatus>,
+}
+
+/// One node of a [`Status`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct NodeStatus {
+    /// Its id.
+    pub id: u64,
+    /// Whether it answered.
+    pub reachable: bool,
+    /// Chunks that placement names and it lacks; nothing before its first look.
+    pub missing_chunks: Option<u64>,
+    /// Its replicas.
+    pub groups: Vec<GroupStatus>,
+}
+
+/// One replica of a [`NodeStatus`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct GroupStatus {
+    /// The group.
+    pub group: u64,
+    /// Its leader.
+    pub leader: Option<u64>,
+    /// The last applied index.
+    pub applied: u64,
+    /// How many voters it has.
+    pub voters: Vec<u64>,
+    /// The hash of the state at `applied`, in hexadecimal.
+    pub state_hash: String,
+}
+
+impl Cluster {
+    /// Makes a cluster of `nodes` storage nodes and `frontends` frontends.
+    pub fn start(directory: &Path, nodes: usize, frontends: usize) -> anyhow::Result<Self> {
+        let mut cluster = Self {
+            directory: directory.to_owned(),
+            nodes: Vec::new(),
+            frontends: Vec::new(),
+        };
+        for number in 1..=nodes {
+            cluster.add_node(number)?;
+        }
+        cluster.wait_until_settled(Duration::from_secs(60))?;
+        for number in 1..=frontends {
+            cluster.add_frontend(number)?;
+        }
+        Ok(cluster)
+    }
+
+    /// The web address of a frontend.
+    pub fn base(&self, frontend: usize) -> anyhow::Result<String> {
+        let process = self.frontends.get(frontend).context("no such frontend")?;
+        Ok(process.listener("http")?.to_owned())
+    }
+
+    /// Requests to the first frontend by the administrator.
+    pub fn http(&self) -> anyhow::Result<Http> {
+        Ok(Http::new(&self.base(0)?))
+    }
+
+    /// What the cluster says of itself, asked with the first frontend's identity
+    /// or else the first node's.
+    pub fn status(&self) -> anyhow::Result<Status> {
+        let asker = if self.frontends.is_empty() {
+            "node1"
+        } else {
+            "frontend1"
+        };
+        let data = self.directory.join(asker);
+        let text = run(&["cluster", "status", "--json", "--data", path(&data)?])?;
+        serde_json::from_str(&text).with_context(|| format!("parse the status {text}"))
+    }
+
+    /// Reads every chunk from every node that placement names; fails if one is
+    /// missing or damaged.
+    pub fn verify(&self) -> anyhow::Result<String> {
+        let data = self.directory.join("frontend1");
+        run(&["cluster", "verify", "--data", path(&data)?])
+    }
+
+    /// Waits until all nodes are voters of all groups, agree on the state hash at
+    /// one index, and lack no chunk.
+    pub fn wait_until_settled(&self, deadline: Duration) -> anyhow::Result<Status> {
+        let began = Instant::now();
+        let mut last = String::new();
+        while began.elapsed() < deadline {
+            match self
+                .status()
+                .and_then(|status| settled(&status, self.nodes.len()).map(|()| status))
+            {
+                Ok(status) => return Ok(status),
+                Err(error) => last = format!("{error:#}"),
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+        bail!("the cluster did not settle within {deadline:?}: {last}")
+    }
+
+    fn add_node(&mut self, number: usize) -> anyhow::Result<()> {
+        let data = self.directory.join(format!("node{number}"));
+        let (listen, bulk) = (free_address()?, free_address()?);
+        if number == 1 {
+            run(&[
+                "cluster",
+                "init",
+                "--data",
+                path(&data)?,
+                "--listen",
+                &listen.to_string(),
+                "--bulk",
+                &bulk.to_string(),
+            ])?;
+        } else {
+            self.join(&data, "node", Some((listen, bulk)))?;
+        }
+        let name = format!("node{number}");
+        let arguments = ["storage-node", "--data", path(&data)?];
+        self.nodes
+            .push(Process::start(&name, &arguments, 2, &self.directory)?);
+        Ok(())
+    }
+
+    fn add_frontend(&mut self, number: usize) -> anyhow::Result<()> {
+        let data = self.directory.join(format!("frontend{number}"));
+        self.join(&data, "frontend", None)?;
+        let name = format!("frontend{number}");
+        let address = free_address()?.to_string();
+        let arguments = ["frontend", "--data", path(&data)?, "--http", &address];
+        self.frontends
+            .push(Process::start(&name, &arguments, 1, &self.directory)?);
+        Ok(())
+    }
+
+    fn join(
+        &self,
+        data: &Path,
+        role: &str,
+        listen: Option<(SocketAddr, SocketAddr)>,
+    ) -> anyhow::Result<()> {
+        let first = self.directory.join("node1");
+        let invitation = run(&["cluster", "invite", role, "--data", path(&first)?])?;
+        let file = data.with_extension("invitation");
+        std::fs::write(&file, invitation)?;
+        let mut arguments = vec![
+            "cluster",
+            "join",
+            "--data",
+            path(data)?,
+            "--invitation",
+            path(&file)?,
+        ];
+        let addresses = listen.map(|(listen, bulk)| (listen.to_string(), bulk.to_string()));
+        if let Some((listen, bulk)) = &addresses {
+            arguments.extend(["--listen", listen, "--bulk", bulk]);
+        }
+        run(&arguments)?;
+        Ok(())
+    }
+}
+
+/// Whether every group has the same voters, index and state on all nodes.
+fn settled(status: &Status, nodes: usize) -> anyhow::Result<()> {
+    ensure!(
+        status.nodes.len() == nodes,
+        "{} of {nodes} nodes are in the map",
+        status.nodes.len()
+    );
+    let first = &status.nodes[0];
+    for node in &status.nodes {
+        ensure!(node.reachable, "node {} does not answer", node.id);
+        ensure!(
+            node.missing_chunks == Some(0),
+            "node {} lacks {:?} chunks",
+            node.id,
+            node.missing_chunks
+        );
+        ensure!(
+            node.groups.len() == first.groups.len(),
+            "node {} lacks groups",
+            node.id
+        );
+        for (group, reference) in node.groups.iter().zip(&first.groups) {
+            ensure!(
+                group.leader.is_some(),
+                "group {} has no leader",
+                group.group
+            );
+            ensure!(
+                group.voters.len() == nodes,
+                "group {} has {:?}",
+                group.group,
+                group.voters
+            );
+            ensure!(
+                (group.group, group.applied) == (reference.group, reference.applied),
+                "group {} is at {} on node {} and at {} on node {}",
+                group.group,
+                group.applied,
+                node.id,
+                reference.applied,
+                first.id
+            );
+            ensure!(
+                group.state_hash == reference.state_hash,
+                "group {} at {} differs between nodes {} and {}",
+                group.group,
+                group.applied,
+                node.id,
+                first.id
+            );
+        }
+    }
+    Ok(())
+}
+
+fn run(arguments: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new(devflow()?).args(arguments).output()?;
+    ensure!(
+        output.status.success(),
+        "devflow {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn path(path: &Path) -> anyhow::Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+/// One process that is everything: `devflow serve`.
+pub fn serve(name: &str, directory: &Path) -> anyhow::Result<Process> {
+    let data = directory.join(name);
+    let address = free_address()?.to_string();
+    Process::start(
+        name,
+        &["serve", "--data", path(&data)?, "--http", &address],
+        1,
+        directory,
+    )
+}

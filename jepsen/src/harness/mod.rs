@@ -1,0 +1,16 @@
+//! Starting, killing and asking real processes.
+
+mod cluster;
+mod git;
+mod http;
+mod process;
+
+pub use cluster::{Cluster, GroupStatus, NodeStatus, Status, serve};
+pub use git::{Git, Summary};
+pub use http::{Answer, Http};
+pub use process::{Process, devflow, free_address};
+
+/// The administrator that every test cluster starts with.
+pub const ADMINISTRATOR: &str = "root-admin";
+/// And the password.
+pub const PASSWORD: &str = "correct horse battery staple";

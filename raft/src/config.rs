@@ -1,0 +1,177 @@
+//! What an operator may choose.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Least ratio of the shortest election timeout to the heartbeat.
+const ELECTION_PER_HEARTBEAT: u32 = 2;
+
+/// Timing and sizes of all groups of a node. All nodes of a cluster use the same timing.
+///
+/// The defaults allow for disks whose slowest syncs take 10 to 20 ms: a follower counts a leader
+/// as lost after `election_max`, and then campaigns after another random wait.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Shortest wait of a follower before it campaigns.
+    pub election_min: Duration,
+    /// Longest wait of a follower before it campaigns; also how long a leader's lease lasts.
+    pub election_max: Duration,
+    /// How often a leader says that it is there.
+    pub heartbeat: Duration,
+    /// How long a peer may take to store entries, or to confirm a read. Heartbeats and votes are
+    /// given up after `election_min`.
+    pub exchange_timeout: Duration,
+    /// How long a peer may take for one part of a snapshot, or to install all of it.
+    pub snapshot_timeout: Duration,
+    /// How long a proposal may take before its effect is declared unknown.
+    pub propose_timeout: Duration,
+    /// How long a linearizable read may wait for a leader and for the local replica.
+    pub read_timeout: Duration,
+    /// How long a new member may take to catch up before it becomes a voter.
+    pub catch_up_timeout: Duration,
+    /// Applied entries after which the machine is synced, so that the log can be cut.
+    pub snapshot_entries: u64,
+    /// Applied entries that stay in the log for followers that are a little behind.
+    pub keep_entries: u64,
+    /// Proposals of one group that wait for their answers; beyond it proposals are refused.
+    pub proposals_in_flight: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            election_min: Duration::from_millis(500),
+            election_max: Duration::from_millis(1000),
+            heartbeat: Duration::from_millis(150),
+            exchange_timeout: Duration::from_secs(2),
+            snapshot_timeout: Duration::from_secs(120),
+            propose_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(10),
+            catch_up_timeout: Duration::from_secs(300),
+            snapshot_entries: 5000,
+            keep_entries: 1000,
+            proposals_in_flight: 1024,
+        }
+    }
+}
+
+/// A relation between settings that must hold and does not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The election timeouts leave no room for chance.
+    #[error("election_max ({max:?}) must be greater than election_min ({min:?})")]
+    ElectionRange {
+        /// The shortest timeout.
+        min: Duration,
+        /// The longest timeout.
+        max: Duration,
+    },
+    /// One lost heartbeat would start an election.
+    #[error("heartbeat ({heartbeat:?}) must be less than half of election_min ({min:?})")]
+    Heartbeat {
+        /// The heartbeat.
+        heartbeat: Duration,
+        /// The shortest election timeout.
+        min: Duration,
+    },
+    /// A setting must be at least one (millisecond, entry or proposal).
+    #[error("{name} must be greater than zero")]
+    Zero {
+        /// Which setting.
+        name: &'static str,
+    },
+}
+
+/// A configuration that holds together.
+#[derive(Clone, Debug)]
+pub struct Checked(Config);
+
+impl std::ops::Deref for Checked {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.0
+    }
+}
+
+impl Config {
+    /// Short times and small sizes.
+    pub fn for_testing() -> Self {
+        Self {
+            election_min: Duration::from_millis(300),
+            election_max: Duration::from_millis(600),
+            heartbeat: Duration::from_millis(100),
+            exchange_timeout: Duration::from_secs(1),
+            snapshot_timeout: Duration::from_secs(5),
+            propose_timeout: Duration::from_secs(5),
+            read_timeout: Duration::from_secs(5),
+            catch_up_timeout: Duration::from_secs(20),
+            snapshot_entries: 50,
+            keep_entries: 10,
+            proposals_in_flight: 256,
+        }
+    }
+
+    /// Checks the relations between the settings.
+    pub fn validate(self) -> Result<Checked, ConfigError> {
+        let millis = [
+            ("heartbeat", self.heartbeat),
+            ("exchange_timeout", self.exchange_timeout),
+            ("snapshot_timeout", self.snapshot_timeout),
+            ("propose_timeout", self.propose_timeout),
+            ("read_timeout", self.read_timeout),
+            ("catch_up_timeout", self.catch_up_timeout),
+        ];
+        if let Some((name, _)) = millis.iter().find(|(_, time)| time.as_millis() == 0) {
+            return Err(ConfigError::Zero { name });
+        }
+        let counts = [
+            ("snapshot_entries", self.snapshot_entries),
+            ("proposals_in_flight", u64::from(self.proposals_in_flight)),
+        ];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(ConfigError::Zero { name });
+        }
+        if self.election_max <= self.election_min {
+            return Err(ConfigError::ElectionRange {
+                min: self.election_min,
+                max: self.election_max,
+            });
+        }
+        if self.heartbeat * ELECTION_PER_HEARTBEAT >= self.election_min {
+            return Err(ConfigError::Heartbeat {
+                heartbeat: self.heartbeat,
+                min: self.election_min,
+            });
+        }
+        Ok(Checked(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_configurations_that_hold_together_pass() {
+        let with = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.validate().map(drop)
+        };
+        assert_eq!(with(|_| {}), Ok(()));
+        assert_eq!(Config::for_testing().validate().map(drop), Ok(()));
+        let same = with(|c| c.election_max = c.election_min);
+        assert!(matches!(same, Err(ConfigError::ElectionRange { .. })));
+        let slow = with(|c| c.heartbeat = c.election_min / 2);
+        assert!(matches!(slow, Err(ConfigError::Heartbeat { .. })));
+        let zero = |name| Err(ConfigError::Zero { name });
+        assert_eq!(with(|c| c.heartbeat = Duration::ZERO), zero("heartbeat"));
+        assert_eq!(
+            with(|c| c.proposals_in_flight = 0),
+            zero("proposals_in_flight")
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! All replicas of one node.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use kv::{Batch, Durability, KeyValue};
+use openraft::SnapshotPolicy;
+use openraft::errors::Fatal;
+use runtime::{Runtime, TaskHandle, run_blocking};
+
+use crate::error::{OpenError, StartError};
+use crate::format::{decode, encode};
+use crate::group::Parts;
+use crate::limits::{GROUP_QUEUE_CALLS, MAX_APPEND_ENTRIES};
+use crate::log::{GroupLog, LoadError, LogWriter, STATE, node_key};
+use crate::net::message::Answer;
+use crate::net::{Connections, Outboxes, Timeouts};
+use crate::state_machine::{SharedMachine, StateMachine};
+use crate::types::Core;
+use crate::{Checked, Group, GroupId, Machine, Metrics, NodeId, PeerRequest, PeerResponse, Peers};
+
+/// The replicas of one node: one per process.
+pub struct Raft {
+    node: NodeId,
+    config: Checked,
+    openraft: Arc<openraft::Config>,
+    store: Arc<dyn KeyValue>,
+    runtime: Runtime,
+    metrics: Metrics,
+    outboxes: Arc<Outboxes>,
+    /// Nothing after shutdown.
+    writer: Mutex<Option<LogWriter>>,
+    writer_task: TaskHandle,
+    groups: Mutex<BTreeMap<GroupId, Slot>>,
+}
+
+enum Slot {
+    Opening,
+    Open(Group),
+}
+
+impl fmt::Debug for Raft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Raft({})", self.node)
+    }
+}
+
+impl Raft {
+    /// Starts this node's part of all groups. `log` is a store of this alone, with the families
+    /// [`FAMILIES`](crate::FAMILIES); it remembers whose it is.
+    pub async fn start(
+        config: Checked,
+        node: NodeId,
+        log: Arc<dyn KeyValue>,
+        peers: Arc<dyn Peers>,
+        runtime: Runtime,
+        metrics: Metrics,
+    ) -> Result<Arc<Self>, StartError> {
+        let openraft = openraft_config(&config)?;
+        let store = log.clone();
+        run_blocking(&*runtime.tasks, "raft-start", move || claim(&*store, node))
+            .await
+            .map_err(|failed| StartError::Config {
+                reason: failed.to_string(),
+            })??;
+        let timeouts = Timeouts {
+            signal: config.election_min,
+            exchange: config.exchange_timeout,
+            snapshot: config.snapshot_timeout,
+        };
+        let (writer, writer_task) = LogWriter::start(log.clone(), &runtime, metrics.clone());
+        let outboxes = Outboxes::new(node, peers, runtime.clone(), timeouts, metrics.clone());
+        Ok(Arc::new(Self {
+            node,
+            config,
+            openraft: Arc::new(openraft),
+            store: log,
+            runtime,
+            metrics,
+            outboxes: Arc::new(outboxes),
+            writer: Mutex::new(Some(writer)),
+            writer_task,
+            groups: Mutex::new(BTreeMap::new()),
+        }))
+    }
+
+    /// Which node this is.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Opens this node's replica of a group, new or as it was left, and lets it take part.
+    pub async fn open(
+        &self,
+        group: GroupId,
+        machine: Box<dyn Machine>,
+    ) -> Result<Group, OpenError> {
+        let writer = self.writer().clone();
+        let writer = writer.ok_or(OpenError::ShutDown { group })?;
+        let place = self.reserve(group)?;
+        let handle = self.build(group, machine, writer).await?;
+        place.fill(handle.clone());
+        handle.elect_if_alone().await;
+        Ok(handle)
+    }
+
+    /// The replica of a group, if it is open.
+    pub fn group(&self, group: GroupId) -> Option<Group> {
+        match self.groups().get(&group) {
+            Some(Slot::Open(group)) => Some(group.clone()),
+            _ => None,
+        }
+    }
+
+    /// The open groups.
+    pub fn groups_open(&self) -> Vec<GroupId> {
+        let groups = self.groups();
+        let open = groups
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Open(_)));
+        open.map(|(group, _)| *group).collect()
+    }
+
+    /// Answers what another node asks: a transport's server calls this. `from` is the node that
+    /// the transport has authenticated; a request that says to be from another, or is meant for
+    /// another, is not looked at.
+    pub async fn receive(&self, from: NodeId, request: PeerRequest) -> PeerResponse {
+        let ours = request.from == from && request.to == self.node;
+        if !ours {
+            tracing::warn!(%from, claimed = %request.from, to = %request.to, "stray request");
+        }
+        let answers = request.messages.into_iter().map(|(group, message)| {
+            let group = self.group(group).filter(|_| ours);
+            async move {
+                match group {
+                    Some(group) => group.answer(message).await,
+                    None => Answer::NoReplica,
+                }
+            }
+        });
+        PeerResponse {
+            answers: join_all(answers).await,
+        }
+    }
+
+    /// Ends all replicas. Whoever waits gets an error; nothing acknowledged is lost. The machines
+    /// are let go of, and the log too once the last [`Group`] handle is dropped.
+    pub async fn shutdown(&self) {
+        let writer = self.writer().take();
+        let slots = std::mem::take(&mut *self.groups());
+        let ending = slots.into_values().filter_map(|slot| match slot {
+            Slot::Open(group) => Some(async move { group.shutdown().await }),
+            Slot::Opening => None,
+        });
+        join_all(ending).await;
+        self.outboxes.close();
+        drop(writer);
+        self.writer_task.abort();
+        // Aborted or ended: in either case it holds the store no longer.
+        let _ = self.writer_task.join().await;
+    }
+
+    /// Whether [`shutdown`](Self::shutdown) was called.
+    pub fn is_shut_down(&self) -> bool {
+        self.writer().is_none()
+    }
+
+    fn reserve(&self, group: GroupId) -> Result<Place<'_>, OpenError> {
+        let mut groups = self.groups();
+        if groups.contains_key(&group) {
+            return Err(OpenError::AlreadyOpen { group });
+        }
+        groups.insert(group, Slot::Opening);
+        Ok(Place { raft: self, group })
+    }
+
+    fn groups(&self) -> MutexGuard<'_, BTreeMap<GroupId, Slot>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<LogWriter>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn build(
+        &self,
+        group: GroupId,
+        machine: Box<dyn Machine>,
+        writer: LogWriter,
+    ) -> Result<Group, OpenError> {
+        let log = self.load(group, writer).await?;
+        let machine = SharedMachine::new(machine, self.runtime.clone());
+        let applied = machine.applied().await;
+        let (applied, _) = applied.map_err(|error| OpenError::Machine {
+            group,
+            reason: error.chain(),
+        })?;
+        if let Some(purged) = log.purged().filter(|purged| applied < Some(*purged)) {
+            return Err(OpenError::StateBehindLog {
+                group,
+                applied: applied.map(|id| id.index()),
+                purged: purged.index(),
+            });
+        }
+        let connections = Connections {
+            group,
+            outboxes: self.outboxes.clone(),
+            runtime: self.runtime.clone(),
+        };
+        let state_machine = StateMachine::new(machine.clone(), self.metrics.clone());
+        let config = self.openraft.clone();
+        let core = Core::new(self.node, config, connections, log.clone(), state_machine)
+            .await
+            .map_err(|fatal: Fatal<_>| OpenError::Recover {
+                group,
+                reason: fatal.to_string(),
+            })?;
+        Ok(Group::new(Parts {
+            id: group,
+            node: self.node,
+            core,
+            log,
+            machine,
+            outboxes: self.outboxes.clone(),
+            config: self.config.clone(),
+            runtime: self.runtime.clone(),
+            metrics: self.metrics.clone(),
+        }))
+    }
+
+    async fn load(&self, group: GroupId, writer: LogWriter) -> Result<GroupLog, OpenError> {
+        let (store, runtime) = (self.store.clone(), self.runtime.clone());
+        let load = move || GroupLog::load(group, store, writer, runtime);
+        let loaded = run_blocking(&*self.runtime.tasks, "raft-load", load).await;
+        let loaded = loaded.map_err(|_| OpenError::ShutDown { group })?;
+        loaded.map_err(|error| match error {
+            LoadError::Store(source) => OpenError::Log { group, source },
+            LoadError::Format(source) => OpenError::Format { group, source },
+        })
+    }
+}
+
+/// The place of a group that is being opened; given up again if that comes to nothing.
+struct Place<'a> {
+    raft: &'a Raft,
+    group: GroupId,
+}
+
+impl Place<'_> {
+    fn fill(self, handle: Group) {
+        self.raft.groups().insert(self.group, Slot::Open(handle));
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut groups = self.raft.groups();
+        if matches!(groups.get(&self.group), Some(Slot::Opening)) {
+            groups.remove(&self.group);
+        }
+    }
+}
+
+/// Writes whose log this is, or checks it.
+fn claim(store: &dyn KeyValue, node: NodeId) -> Result<(), StartError> {
+    if let Some(found) = store.get(STATE, node_key())? {
+        let found = NodeId(decode(&found)?);
+        if found != node {
+            let wanted = node;
+            return Err(StartError::OtherNode { found, wanted });
+        }
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    batch.put(STATE, node_key(), encode(&node.0));
+    Ok(store.write(batch, Durability::Synced)?)
+}
+
+fn openraft_config(config: &Checked) -> Result<openraft::Config, StartError> {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    openraft::Config {
+        cluster_name: "devflow".to_owned(),
+        election_timeout_min: millis(config.election_min),
+        election_timeout_max: millis(config.election_max),
+        heartbeat_interval: millis(config.heartbeat),
+        install_snapshot_timeout: millis(config.snapshot_timeout),
+        max_payload_entries: MAX_APPEND_ENTRIES,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_entries),
+        max_in_snapshot_log_to_keep: config.keep_entries,
+        replication_lag_threshold: config.snapshot_entries.saturating_mul(2),
+        api_channel_size: Some(GROUP_QUEUE_CALLS),
+        enable_pre_vote: Some(true),
+        // A leader that restarts stands for election like anyone else: until then it cannot know
+        // that what it has applied is all that it had acknowledged.
+        enable_leader_restore: Some(false),
+        allow_log_reversion: Some(false),
+        ..openraft::Config::default()
+    }
+    .validate()
+    .map_err(|error| StartError::Config {
+        reason: error.to_string(),
+    })
+}

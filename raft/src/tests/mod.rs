@@ -1,0 +1,9 @@
+//! Groups as their users see them, in one process.
+
+mod cluster;
+mod commit;
+mod crash;
+mod faults;
+pub(crate) mod machine;
+mod members;
+mod snapshot;

@@ -1,0 +1,181 @@
+//! What one storage node offers to clients and to its peers.
+//!
+//! The client builds [`Storage`](crate::Storage) out of nodes: in place for the
+//! all-in-one process, over the network for all others. Both kinds pass the
+//! same suite.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chunking::{Chunk, ChunkId, ChunkRef};
+use serde::{Deserialize, Serialize};
+
+use crate::content::{Receipt, Session};
+use crate::map::ClusterMap;
+use crate::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
+use crate::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
+use crate::{DedupDomain, GroupId, NodeId, ReadPoint};
+
+/// One storage node.
+#[async_trait]
+pub trait Node: Debug + Send + Sync {
+    /// Which of these chunks the node holds, synced and intact as far as it
+    /// knows. Those it holds are pinned at the session's generation, durably,
+    /// before the answer.
+    async fn presence(&self, session: &Session, chunks: &[ChunkId]) -> Result<Presence, NodeError>;
+
+    /// Verifies, appends and syncs chunks, then answers a receipt for them all.
+    /// At most [`limits::PUT_BATCH_BYTES`](crate::limits::PUT_BATCH_BYTES)
+    /// unless there is one chunk only.
+    async fn store(&self, session: &Session, chunks: Vec<Chunk>) -> Result<Receipt, NodeError>;
+
+    /// The bytes of chunks, in order; `None` for one that the node lacks or has
+    /// found corrupt. The caller verifies what came over a network.
+    async fn fetch(
+        &self,
+        domain: DedupDomain,
+        chunks: &[ChunkRef],
+    ) -> Result<Vec<Option<Bytes>>, NodeError>;
+
+    /// Proposes to a group that this node leads.
+    async fn propose(
+        &self,
+        group: GroupId,
+        request: Request,
+    ) -> Result<Committed, NodeFailure<ProposeError>>;
+
+    /// Reads from this node's replica of a group.
+    async fn read(
+        &self,
+        group: GroupId,
+        point: ReadPoint,
+        query: Query,
+    ) -> Result<Answer, NodeFailure<ReadError>>;
+
+    /// Runs a `SELECT` on this node's replica of the facts.
+    async fn query(
+        &self,
+        point: ReadPoint,
+        statement: Statement,
+    ) -> Result<Rows, NodeFailure<QueryError>>;
+
+    /// Commits a batch, or the migration that it carries, if this node leads the
+    /// metadata group.
+    async fn execute(&self, batch: Batch) -> Result<Executed, NodeFailure<ExecuteError>>;
+
+    /// The newest cluster map that this node knows.
+    async fn map(&self) -> Result<ClusterMap, NodeError>;
+
+    /// How the node and its replicas are, for `cluster status`.
+    async fn status(&self) -> Result<NodeStatus, NodeError>;
+}
+
+/// An answer about chunks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// Valid for those chunks that are held.
+    pub receipt: Receipt,
+    /// One answer per chunk, in order.
+    pub held: Vec<bool>,
+}
+
+/// Why a node did not answer as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum NodeError {
+    /// Nothing was sent.
+    #[error("node {node} cannot be reached")]
+    Unreachable {
+        /// Which.
+        node: NodeId,
+    },
+    /// It was sent, and no answer came.
+    #[error("node {node} did not answer")]
+    Silent {
+        /// Which.
+        node: NodeId,
+    },
+    /// Its disk is nearly full.
+    #[error("node {node} is full")]
+    Full {
+        /// Which.
+        node: NodeId,
+    },
+    /// Its disk failed.
+    #[error("node {node} has a failing disk")]
+    Failing {
+        /// Which.
+        node: NodeId,
+    },
+    /// The request is over a limit or contradicts itself.
+    #[error("node {node} refused a malformed request")]
+    Malformed {
+        /// Which.
+        node: NodeId,
+    },
+    /// The bytes of a chunk are not what its id says.
+    #[error("chunk {chunk} has other bytes than its id says")]
+    Mismatch {
+        /// The id that was claimed.
+        chunk: ChunkId,
+    },
+    /// The session is of a generation or epoch that the node no longer takes.
+    #[error("the upload session is too old")]
+    SessionExpired,
+}
+
+/// Why a node did not do what was asked of a group.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum NodeFailure<E: std::error::Error + 'static> {
+    /// Another node leads the group. Nothing was done.
+    #[error("another node leads the group")]
+    NotLeader {
+        /// Who, if it is known.
+        leader: Option<NodeId>,
+    },
+    /// The node was not reached, or did not answer.
+    #[error(transparent)]
+    Node(NodeError),
+    /// The operation itself failed.
+    #[error(transparent)]
+    Failed(E),
+}
+
+/// A node's own account of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Who.
+    pub id: NodeId,
+    /// Bytes of chunks that it holds.
+    pub chunk_bytes: u64,
+    /// How many chunks it holds.
+    pub chunks: u64,
+    /// Chunks that placement names and it still lacks, as of its last look;
+    /// nothing if it has not looked since it started.
+    pub missing_chunks: Option<u64>,
+    /// Chunks found corrupt since it started.
+    pub corrupt_chunks: u64,
+    /// Free bytes of its disk.
+    pub available_bytes: u64,
+    /// Its replicas.
+    pub groups: Vec<GroupStatus>,
+}
+
+/// One replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Of which group.
+    pub group: GroupId,
+    /// The leader, if one is known.
+    pub leader: Option<NodeId>,
+    /// The Raft term.
+    pub term: u64,
+    /// The last applied index.
+    pub applied: u64,
+    /// The last committed index.
+    pub committed: u64,
+    /// The voters.
+    pub voters: Vec<NodeId>,
+    /// The hash of the logical state at `applied`.
+    pub state_hash: [u8; 32],
+}

@@ -1,0 +1,453 @@
+//! The replicated state: what must never fork.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chunking::{BlobId, ChunkRef, Manifest};
+use git_id::{HashKind, RefName};
+use serde::{Deserialize, Serialize};
+
+use crate::blob::StoredBlob;
+use crate::content::Run;
+use crate::event::Events;
+use crate::map::{ClusterMap, Node};
+use crate::refs::{RefCommand, RefList};
+use crate::repository::{PackList, Push, Pushed, Repository};
+use crate::{
+    BlobOwner, DedupDomain, Effect, Generation, GroupId, Incarnation, NodeId, ReadPoint,
+    RepositoryId, RequestId, Retry, Slot, Timestamp, Token, UploadId,
+};
+
+/// Writes to and reads from the replicated state.
+#[async_trait]
+pub trait Order: Debug + Send + Sync {
+    /// Commits one command in the slot's group and answers what every replica
+    /// computed. Retries with the same [`Request::id`] answer the first result.
+    async fn propose(&self, slot: Slot, request: Request) -> Result<Committed, ProposeError>;
+
+    /// Answers a query from the slot's group.
+    async fn read(&self, slot: Slot, point: ReadPoint, query: Query) -> Result<Answer, ReadError>;
+
+    /// The cluster map, as fresh as this process knows it.
+    async fn map(&self) -> Result<ClusterMap, ReadError>;
+}
+
+/// One command with what makes it safe to retry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Its id, the same in every retry. [`Command::Stage`], [`Command::Unstage`],
+    /// [`Command::AdoptMap`], [`Command::TruncateEvents`] and [`Command::Barrier`]
+    /// are not remembered by it: applying one of them again changes nothing.
+    pub id: RequestId,
+    /// The proposer's clock. The state takes the greatest it has seen.
+    pub time: Timestamp,
+    /// What to do.
+    pub command: Command,
+}
+
+/// The entries of the log. Persisted: variants are only ever added at the end,
+/// and only proposed once the map's machine version covers them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the largest, a push, is the usual one; few exist at a time"
+)]
+pub enum Command {
+    /// Cluster group: a node is in the cluster; answers its new id.
+    Join(Join),
+    /// Cluster group: a node has started again.
+    Started {
+        /// Which.
+        node: NodeId,
+        /// How often by now.
+        incarnation: Incarnation,
+        /// Where it listens for control and Raft.
+        control: String,
+        /// Where it listens for bulk.
+        bulk: String,
+    },
+    /// Cluster group: the first map, made by `cluster init`.
+    Found(ClusterMap),
+    /// Data groups: this map is in force. Older certificates are refused.
+    AdoptMap(ClusterMap),
+    /// Makes an empty repository. Again with the same id: no effect.
+    CreateRepository {
+        /// Its id; the slot must be the entry's.
+        id: RepositoryId,
+        /// The hash that names its objects.
+        hash: HashKind,
+        /// The branch that HEAD names.
+        head: RefName,
+        /// Where its chunks are shared.
+        domain: DedupDomain,
+    },
+    /// Makes a repository with the refs and pack list of another of the same
+    /// slot. Constant time: bytes are shared, refs are copied.
+    ForkRepository {
+        /// The new repository's id.
+        id: RepositoryId,
+        /// The original.
+        from: RepositoryId,
+    },
+    /// Refuses every later write to a repository.
+    SealRepository(RepositoryId),
+    /// Removes a sealed repository, its refs, and its ownership of packs.
+    DeleteRepository(RepositoryId),
+    /// HEAD names this branch.
+    SetHead {
+        /// Whose.
+        repository: RepositoryId,
+        /// The branch; it need not exist.
+        head: RefName,
+    },
+    /// Refs, packs and event of one push.
+    Push(Push),
+    /// Keeps one part of what a later entry of the same upload completes.
+    Stage {
+        /// The upload.
+        upload: UploadId,
+        /// Which part, from 0.
+        part: u32,
+        /// Its content.
+        content: Staged,
+    },
+    /// Forgets the staged parts of an upload that will not be completed.
+    Unstage(UploadId),
+    /// Names a blob and gives it an owner.
+    PutBlob {
+        /// The slot that keeps it.
+        slot: Slot,
+        /// Its manifest and certificate.
+        blob: StoredBlob,
+        /// Who keeps it alive.
+        owner: BlobOwner,
+        /// For which its chunks were put.
+        domain: DedupDomain,
+    },
+    /// One owner fewer; without owners the blob is no longer listed.
+    RemoveOwner {
+        /// The slot that keeps it.
+        slot: Slot,
+        /// Which blob.
+        blob: BlobId,
+        /// Whose ownership ends.
+        owner: BlobOwner,
+    },
+    /// Drops events that every consumer has seen.
+    TruncateEvents {
+        /// The slot whose feed it is.
+        slot: Slot,
+        /// The first sequence to keep.
+        keep_from: u64,
+    },
+    /// The collector's clock has advanced; older sessions are refused.
+    Barrier(Generation),
+}
+
+/// Who joins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// Where it listens for control and Raft.
+    pub control: String,
+    /// Where it listens for bulk.
+    pub bulk: String,
+    /// Its failure domain smaller than a region.
+    pub zone: String,
+    /// Its region.
+    pub region: String,
+    /// Its share of the content, relative to the others'.
+    pub capacity: u64,
+}
+
+/// The content of a staged part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Staged {
+    /// Chunks of a manifest, in order, with who holds them.
+    Chunks {
+        /// At most [`MANIFEST_PART_CHUNKS`](crate::limits::MANIFEST_PART_CHUNKS).
+        chunks: Vec<ChunkRef>,
+        /// As many chunks as there are, with indexes into the receipts of the
+        /// certificate in the entry that completes the upload.
+        runs: Vec<Run>,
+    },
+    /// Ref commands of a push, in order; at most
+    /// [`PUSH_PART_COMMANDS`](crate::limits::PUSH_PART_COMMANDS).
+    Commands(Vec<RefCommand>),
+}
+
+/// A command's result and where to read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committed {
+    /// Shows the write to whoever reads at it.
+    pub token: Token,
+    /// The result.
+    pub reply: Reply,
+}
+
+/// What a command that took effect answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Nothing more to say.
+    Done,
+    /// The id of the node that joined.
+    Joined(NodeId),
+    /// What became of a push.
+    Pushed(Pushed),
+    /// The command was refused, alike on every replica, and changed nothing. A
+    /// refusal is remembered like a success: trying again after the cause is
+    /// gone takes a new request id.
+    Refused(Refusal),
+}
+
+/// Why a command was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Refusal {
+    /// No such repository.
+    #[error("repository {0} does not exist")]
+    NoRepository(RepositoryId),
+    /// The id is taken by a repository of other settings.
+    #[error("repository {0} exists")]
+    RepositoryExists(RepositoryId),
+    /// The repository is being deleted.
+    #[error("repository {0} is being deleted")]
+    RepositorySealed(RepositoryId),
+    /// Only a sealed repository can be deleted.
+    #[error("repository {0} is not sealed")]
+    NotSealed(RepositoryId),
+    /// A fork and its original live in one slot.
+    #[error("repository {0} is of another slot")]
+    OtherSlot(RepositoryId),
+    /// A pack or ref of another hash function than the repository's.
+    #[error("an object id is not of the repository's hash function")]
+    OtherHash,
+    /// The pack list is full: maintenance must consolidate it.
+    #[error("the repository has {0} packs, which is the limit; wait for maintenance")]
+    TooManyPacks(u32),
+    /// Staged parts are absent or of another kind.
+    #[error("part {part} of upload {upload} was not staged")]
+    NotStaged {
+        /// The upload.
+        upload: UploadId,
+        /// The part that is missing.
+        part: u32,
+    },
+    /// More staged parts than an upload may have.
+    #[error("an upload has at most {} parts", crate::limits::MAX_STAGED_PARTS)]
+    TooManyParts,
+    /// A manifest that contradicts itself.
+    #[error("the manifest of blob {0} is not valid")]
+    BadManifest(BlobId),
+    /// The certificate does not show every chunk on enough failure domains.
+    #[error("chunk {chunk} of the manifest is certified by {domains} failure domains of {needed}")]
+    NotDurable {
+        /// The index of the first such chunk.
+        chunk: u32,
+        /// How many domains hold it by valid receipts.
+        domains: u32,
+        /// How many the policy needs.
+        needed: u32,
+    },
+    /// Chunks are short of holders because receipts are of an earlier
+    /// generation, epoch or incarnation than is accepted, of another domain, or
+    /// of a node that the group's map does not have (yet): begin a new session,
+    /// touch again, and go on under a new request id.
+    #[error("the upload session is too old; touch its chunks again")]
+    SessionExpired,
+    /// The group has no map yet, or the command belongs to another group.
+    #[error("the group does not take this command")]
+    WrongGroup,
+    /// A map that is not newer than the one in force.
+    #[error("the map is not newer than the one in force")]
+    StaleMap,
+    /// `HEAD` where a reference below `refs/` is needed.
+    #[error("{0} is not a reference that can be set here")]
+    NotAReference(RefName),
+    /// More ref commands than a push may have.
+    #[error("a push has at most {} ref updates", crate::limits::MAX_PUSH_COMMANDS)]
+    TooManyCommands,
+    /// An owner that only pushes and deletions of repositories make and end.
+    #[error("the blobs of repository {0} are owned through its pack list")]
+    ReservedOwner(RepositoryId),
+    /// A node that is not in the map.
+    #[error("node {0} is not in the cluster")]
+    NoNode(NodeId),
+    /// A node that claims an earlier start than it is known by: its disk was
+    /// rolled back. It must join under a new id.
+    #[error("node {node} has started {known} times; its disk says {claimed}")]
+    RolledBack {
+        /// Which node.
+        node: NodeId,
+        /// The start that the cluster knows.
+        known: Incarnation,
+        /// The start that the node claims.
+        claimed: Incarnation,
+    },
+    /// The cluster has as many nodes as a map may have.
+    #[error("a cluster has at most {} nodes", crate::limits::MAX_NODES)]
+    TooManyNodes,
+}
+
+/// Why a proposal failed without a result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum ProposeError {
+    /// No leader was reached before anything was sent.
+    #[error("commit in group {group}: no leader was found; try again")]
+    NoLeader {
+        /// The group.
+        group: GroupId,
+    },
+    /// The leader was lost while it worked.
+    #[error(
+        "commit in group {group}: the leader was lost, the write may have happened; retry with the same id"
+    )]
+    Interrupted {
+        /// The group.
+        group: GroupId,
+    },
+    /// Larger than an entry may be.
+    #[error(
+        "commit: the command has {bytes} bytes, the limit is {}",
+        crate::limits::MAX_COMMAND_BYTES
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Too many proposals are waiting.
+    #[error("commit in group {group}: too many writes are waiting; try again later")]
+    Overloaded {
+        /// The group.
+        group: GroupId,
+    },
+    /// The disk is nearly full: only reads are served.
+    #[error("commit: the storage is full; free space or add nodes")]
+    Full,
+}
+
+impl ProposeError {
+    /// Whether the command may have been applied.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Interrupted { .. } => Effect::Unknown,
+            _ => Effect::None,
+        }
+    }
+
+    /// How to go on.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::TooLarge { .. } | Self::Full => Retry::Never,
+            _ => Retry::After(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// A question to a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Query {
+    /// One repository's record.
+    Repository(RepositoryId),
+    /// All refs, unless the version is the known one.
+    Refs {
+        /// Whose.
+        repository: RepositoryId,
+        /// The version that the caller has a list of.
+        known: Option<u64>,
+    },
+    /// The pack list, unless the version is the known one.
+    Packs {
+        /// Whose.
+        repository: RepositoryId,
+        /// The version that the caller has a list of.
+        known: Option<u64>,
+    },
+    /// A blob's manifest.
+    Manifest {
+        /// The slot that keeps it.
+        slot: Slot,
+        /// For which its chunks were put.
+        domain: DedupDomain,
+        /// Which blob.
+        blob: BlobId,
+    },
+    /// Events after a cursor.
+    Events {
+        /// The slot whose feed it is.
+        slot: Slot,
+        /// The last sequence seen; 0 for none.
+        after: u64,
+        /// At most this many; there may be fewer
+        /// ([`EVENT_PAGE`](crate::limits::EVENT_PAGE)), but not none if any are due.
+        limit: u32,
+    },
+    /// The map that the group has adopted.
+    Map,
+    /// The logical state hash and the index it is of.
+    StateHash,
+}
+
+/// A group's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// To [`Query::Repository`].
+    Repository(Option<Repository>),
+    /// To [`Query::Refs`]; `None` if there is no such repository.
+    Refs(Option<RefList>),
+    /// To [`Query::Packs`]; `None` if there is no such repository.
+    Packs(Option<PackList>),
+    /// The caller's version is the current one.
+    Unchanged,
+    /// To [`Query::Manifest`].
+    Manifest(Option<Manifest>),
+    /// To [`Query::Events`].
+    Events(Events),
+    /// To [`Query::Map`].
+    Map(Option<ClusterMap>),
+    /// To [`Query::StateHash`].
+    StateHash {
+        /// The last applied index.
+        index: u64,
+        /// Equal on all replicas at the same index.
+        hash: [u8; 32],
+    },
+}
+
+/// Why a read failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum ReadError {
+    /// No replica could prove that it is fresh enough.
+    #[error("read from group {group}: no replica is fresh enough; try again")]
+    Unavailable {
+        /// The group.
+        group: GroupId,
+    },
+    /// The replica's own state could not be read; it has stopped.
+    #[error("read from group {group}: the replica has failed")]
+    ReplicaFailed {
+        /// The group.
+        group: GroupId,
+    },
+    /// An answer of another kind than the query's: a peer of another version.
+    #[error("read from group {group}: the answer is of another kind than the query")]
+    UnexpectedAnswer {
+        /// The group.
+        group: GroupId,
+    },
+}
+
+/// A node that has joined, as [`Command::Join`] makes it.
+impl Join {
+    /// The map entry of this node under its new id.
+    pub fn into_node(self, id: NodeId) -> Node {
+        Node {
+            id,
+            control: self.control,
+            bulk: self.bulk,
+            zone: self.zone,
+            region: self.region,
+            capacity: self.capacity,
+            incarnation: Incarnation(0),
+        }
+    }
+}

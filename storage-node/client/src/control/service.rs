@@ -1,0 +1,118 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use storage_node_api::node::Node;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service, StdError, http};
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::{Request, Response, Status};
+
+use super::codec::Raw;
+use super::wire::{self, Call, Outcome, WireError};
+use super::{MAX_CALL_BYTES, MAX_OUTCOME_BYTES, PATH, SERVICE};
+use crate::identity::Peer;
+
+/// The gRPC service that passes calls on to a node.
+///
+/// It answers only requests that carry a [`Peer`] in their extensions, as those
+/// over [`Incoming`](super::Incoming) do.
+#[derive(Clone, Debug)]
+pub struct NodeService {
+    node: Arc<dyn Node>,
+}
+
+/// Serves a node: add it to a tonic server.
+pub fn service(node: Arc<dyn Node>) -> NodeService {
+    NodeService { node }
+}
+
+impl NodeService {
+    async fn answer(self, request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
+        if request.extensions().get::<Peer>().is_none() {
+            return Err(Status::permission_denied("no certificate was shown"));
+        }
+        let call = wire::decode(request.get_ref()).map_err(|error| match error {
+            WireError::Version(_) => Status::unimplemented(error.to_string()),
+            WireError::Malformed => Status::invalid_argument(error.to_string()),
+        })?;
+        let outcome = self.call(call).await;
+        let bytes = wire::encode(&outcome).map_err(|error| Status::internal(error.to_string()))?;
+        if bytes.len() > MAX_OUTCOME_BYTES {
+            return Err(Status::out_of_range("the answer is too long"));
+        }
+        Ok(Response::new(bytes))
+    }
+
+    async fn call(&self, call: Call) -> Outcome {
+        let node = &self.node;
+        match call {
+            Call::Propose { group, request } => {
+                let committed = node.propose(group, request).await;
+                Outcome::Propose(committed.map_err(Into::into))
+            }
+            Call::Read {
+                group,
+                point,
+                query,
+            } => {
+                let answer = node.read(group, point, query).await;
+                Outcome::Read(answer.map_err(Into::into))
+            }
+            Call::Query { point, statement } => {
+                let rows = node.query(point, statement).await;
+                Outcome::Query(rows.map_err(Into::into))
+            }
+            Call::Execute(batch) => {
+                let executed = node.execute(batch).await;
+                Outcome::Execute(executed.map_err(Into::into))
+            }
+            Call::Map => Outcome::Map(node.map().await),
+            Call::Status => Outcome::Status(node.status().await),
+        }
+    }
+}
+
+impl NamedService for NodeService {
+    const NAME: &'static str = SERVICE;
+}
+
+/// The one method.
+struct Method(NodeService);
+
+impl UnaryService<Bytes> for Method {
+    type Response = Bytes;
+    type Future = BoxFuture<Response<Bytes>, Status>;
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        Box::pin(self.0.clone().answer(request))
+    }
+}
+
+impl<B> Service<http::Request<B>> for NodeService
+where
+    B: tonic::codegen::Body + Send + 'static,
+    B::Error: Into<StdError> + Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move {
+            if request.uri().path() != PATH {
+                return Ok(Status::unimplemented("no such method").into_http());
+            }
+            let mut grpc = Grpc::new(Raw)
+                .max_decoding_message_size(MAX_CALL_BYTES)
+                .max_encoding_message_size(MAX_OUTCOME_BYTES);
+            Ok(grpc.unary(Method(service), request).await)
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! The cluster map: made and changed in the cluster group, adopted by all.
+
+use std::sync::Arc;
+
+use storage_node_api::limits::MAX_NODES;
+use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, MACHINE_VERSION};
+use storage_node_api::order::{Join, Refusal, Reply};
+use storage_node_api::{Generation, Incarnation, MapEpoch, NodeId};
+
+use super::Stop;
+use crate::fault::Fault;
+use crate::keys::MapKey;
+use crate::txn::Txn;
+
+/// The first map. Again with the same map: no effect.
+pub(super) fn found(txn: &mut Txn<'_>, map: ClusterMap) -> Result<Reply, Stop> {
+    only_in_cluster_group(txn)?;
+    if let Some(current) = &txn.map {
+        return match **current == map {
+            true => Ok(Reply::Done),
+            false => Err(Refusal::StaleMap.into()),
+        };
+    }
+    if map.nodes.len() > MAX_NODES {
+        return Err(Refusal::TooManyNodes.into());
+    }
+    let last = map.nodes.iter().map(|node| node.id.0).max();
+    txn.head.next_node = last.unwrap_or(0) + 1;
+    set_map(txn, map)?;
+    Ok(Reply::Done)
+}
+
+/// A new node, under a number that no node ever had.
+pub(super) fn join(txn: &mut Txn<'_>, join: Join) -> Result<Reply, Stop> {
+    only_in_cluster_group(txn)?;
+    let mut map = current_map(txn)?;
+    if map.nodes.len() >= MAX_NODES {
+        return Err(Refusal::TooManyNodes.into());
+    }
+    let id = NodeId(txn.head.next_node);
+    txn.head.next_node += 1;
+    map.nodes.push(join.into_node(id));
+    map.epoch = MapEpoch(map.epoch.0 + 1);
+    set_map(txn, map)?;
+    Ok(Reply::Joined(id))
+}
+
+/// A node has started: its incarnation and where it listens.
+pub(super) fn started(
+    txn: &mut Txn<'_>,
+    id: NodeId,
+    incarnation: Incarnation,
+    (control, bulk): (String, String),
+) -> Result<Reply, Stop> {
+    only_in_cluster_group(txn)?;
+    let mut map = current_map(txn)?;
+    let node = map.nodes.iter_mut().find(|node| node.id == id);
+    let node = node.ok_or(Refusal::NoNode(id))?;
+    if incarnation == node.incarnation && (&control, &bulk) == (&node.control, &node.bulk) {
+        return Ok(Reply::Done);
+    }
+    if incarnation <= node.incarnation {
+        return Err(Refusal::RolledBack {
+            node: id,
+            known: node.incarnation,
+            claimed: incarnation,
+        }
+        .into());
+    }
+    (node.incarnation, node.control, node.bulk) = (incarnation, control, bulk);
+    map.epoch = MapEpoch(map.epoch.0 + 1);
+    set_map(txn, map)?;
+    Ok(Reply::Done)
+}
+
+/// A data group takes a newer map. From a map that has lost a node on, sessions
+/// of earlier epochs are refused.
+pub(super) fn adopt(txn: &mut Txn<'_>, map: ClusterMap) -> Result<Reply, Stop> {
+    if txn.group == CLUSTER_GROUP {
+        return Err(Refusal::WrongGroup.into());
+    }
+    match &txn.map {
+        Some(current) if current.cluster != map.cluster => return Err(Refusal::WrongGroup.into()),
+        Some(current) if **current == map => return Ok(Reply::Done),
+        Some(current) if current.epoch >= map.epoch => return Err(Refusal::StaleMap.into()),
+        Some(current) => {
+            if current.nodes.iter().any(|node| map.node(node.id).is_none()) {
+                txn.head.min_epoch = map.epoch;
+            }
+        }
+        None => txn.head.generation = txn.head.generation.max(map.generation),
+    }
+    set_map(txn, map)?;
+    Ok(Reply::Done)
+}
+
+/// Sessions of earlier generations are refused from here on.
+pub(super) fn barrier(txn: &mut Txn<'_>, generation: Generation) -> Result<Reply, Stop> {
+    if txn.group == CLUSTER_GROUP {
+        return Err(Refusal::WrongGroup.into());
+    }
+    txn.head.generation = txn.head.generation.max(generation);
+    Ok(Reply::Done)
+}
+
+fn only_in_cluster_group(txn: &Txn<'_>) -> Result<(), Refusal> {
+    match txn.group {
+        CLUSTER_GROUP => Ok(()),
+        _ => Err(Refusal::WrongGroup),
+    }
+}
+
+fn current_map(txn: &Txn<'_>) -> Result<ClusterMap, Refusal> {
+    let map = txn.map.as_deref();
+    map.cloned().ok_or(Refusal::WrongGroup)
+}
+
+fn set_map(txn: &mut Txn<'_>, map: ClusterMap) -> Result<(), Fault> {
+    if map.machine_version > MACHINE_VERSION {
+        return Err(Fault::MachineVersion {
+            found: map.machine_version,
+        });
+    }
+    txn.put(&MapKey, &map)?;
+    txn.map = Some(Arc::new(map));
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The machine through its public face.
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
+
+mod blobs;
+mod certificates;
+mod cluster;
+mod events;
+mod golden;
+mod group;
+mod model;
+mod pushes;
+mod reads;
+mod repositories;
+mod requests;
+mod staging;
+mod txn;

@@ -1,0 +1,178 @@
+//! Fetches what placement names and this node lacks: after a start, after a
+//! change of the map, and from time to time.
+//!
+//! What is live comes from the manifests of the local replicas, so a look needs
+//! no peer; only missing chunks cross the network, and each is verified before
+//! it is stored.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use chunking::{Chunk, ChunkId, ChunkRef};
+use runtime::run_blocking;
+use storage_node_api::content::Session;
+use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
+use storage_node_api::map::ClusterMap;
+use storage_node_api::node::Node;
+use storage_node_api::{DedupDomain, GroupId, placement};
+use storage_node_machine::live_chunks;
+
+use super::StorageNode;
+
+/// How long after a look that found all chunks the next one follows.
+const LOOK: Duration = Duration::from_secs(20);
+/// The same after one that left some missing.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How many live chunks are held against the index at a time.
+const PAGE_CHUNKS: usize = 4096;
+
+pub(super) async fn run(node: Weak<StorageNode>) {
+    loop {
+        let Some(strong) = node.upgrade() else { return };
+        let missing = strong.look().await;
+        if let Some(missing) = missing {
+            strong.missing.store(missing, Ordering::Relaxed);
+        }
+        let mut map = strong.parts.map.subscribe();
+        let clock = Arc::clone(&strong.parts.runtime.clock);
+        drop(strong);
+        let pause = if missing == Some(0) { LOOK } else { LOOK_AGAIN };
+        tokio::select! {
+            _ = map.changed() => {}
+            () = clock.sleep(pause) => {}
+        }
+    }
+}
+
+/// Live chunks of one domain that this node should hold.
+type Page = Vec<(DedupDomain, ChunkRef)>;
+
+impl StorageNode {
+    /// Goes through all live chunks once; returns how many are still missing,
+    /// or nothing if that could not be found out.
+    async fn look(self: &Arc<Self>) -> Option<u64> {
+        let map = self.current_map()?;
+        let mut missing = 0;
+        for range in &map.groups {
+            let mut after = Some(Vec::new());
+            while let Some(from) = after {
+                let (page, last) = self.page(range.group, from, &map).await?;
+                missing += self.fill_page(page, &map).await?;
+                after = last;
+            }
+        }
+        Some(missing)
+    }
+
+    /// The next live chunks after a key, and the key to go on from, if there
+    /// are more.
+    async fn page(
+        self: &Arc<Self>,
+        group: GroupId,
+        after: Vec<u8>,
+        map: &Arc<ClusterMap>,
+    ) -> Option<(Page, Option<Vec<u8>>)> {
+        let (node, map) = (Arc::clone(self), Arc::clone(map));
+        let read = move || {
+            let view = node.view(group).ok()?;
+            let mut page = Vec::new();
+            let mut seen = 0;
+            let last = live_chunks(&view, &after, &mut |domain, chunks| {
+                seen += chunks.len();
+                let ours = chunks
+                    .iter()
+                    .filter(|chunk| placement::place(&chunk.id, &map).contains(&node.id()));
+                page.extend(ours.map(|chunk| (domain, *chunk)));
+                if seen >= PAGE_CHUNKS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .ok()?;
+            Some((page, last))
+        };
+        run_blocking(&*self.parts.runtime.tasks, "list live chunks", read).await.ok()?
+    }
+
+    async fn fill_page(&self, page: Page, map: &ClusterMap) -> Option<u64> {
+        let mut by_domain: BTreeMap<DedupDomain, Vec<ChunkRef>> = BTreeMap::new();
+        for (domain, chunk) in page {
+            by_domain.entry(domain).or_default().push(chunk);
+        }
+        let mut missing = 0;
+        for (domain, chunks) in by_domain {
+            for batch in chunks.chunks(CHUNK_BATCH) {
+                let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
+                let held = self.parts.chunks.presence(map.generation, domain, &ids).await.ok()?;
+                let mut lacking: Vec<ChunkRef> =
+                    batch.iter().zip(held).filter(|(_, held)| !held).map(|(c, _)| *c).collect();
+                lacking.sort_unstable_by_key(|chunk| chunk.id);
+                lacking.dedup_by_key(|chunk| chunk.id);
+                missing += self.fetch_from_peers(domain, lacking, map).await;
+            }
+        }
+        Some(missing)
+    }
+
+    /// Fetches and stores chunks; returns how many no peer had.
+    async fn fetch_from_peers(
+        &self,
+        domain: DedupDomain,
+        lacking: Vec<ChunkRef>,
+        map: &ClusterMap,
+    ) -> u64 {
+        let mut missing = 0;
+        let mut rest = lacking.as_slice();
+        while !rest.is_empty() {
+            let (batch, others) = rest.split_at(batch_length(rest));
+            rest = others;
+            let mut wanted = batch.to_vec();
+            for peer in map.nodes.iter().filter(|node| super::keeper::is_peer(self.id(), node)) {
+                if wanted.is_empty() {
+                    break;
+                }
+                wanted = self.fetch_from(peer, domain, wanted, map).await;
+            }
+            missing += wanted.len() as u64;
+        }
+        missing
+    }
+
+    /// Asks one peer; returns what is still wanted.
+    async fn fetch_from(
+        &self,
+        peer: &storage_node_api::map::Node,
+        domain: DedupDomain,
+        wanted: Vec<ChunkRef>,
+        map: &ClusterMap,
+    ) -> Vec<ChunkRef> {
+        let link = self.parts.peers.node(peer);
+        let Ok(answers) = link.fetch(domain, &wanted).await else { return wanted };
+        let mut chunks = Vec::new();
+        let mut still = Vec::new();
+        for (reference, bytes) in wanted.into_iter().zip(answers) {
+            // What came over the network is believed only under its own hash.
+            match bytes.filter(|bytes| ChunkId::of(bytes) == reference.id) {
+                Some(bytes) => chunks.push((reference, bytes)),
+                None => still.push(reference),
+            }
+        }
+        let session = Session { generation: map.generation, epoch: map.epoch, domain };
+        let put = chunks.iter().map(|(r, bytes)| Chunk { id: r.id, bytes: bytes.clone() }).collect();
+        if let Err(error) = self.store(&session, put).await {
+            tracing::warn!(%error, "cannot store chunks that were fetched from a peer");
+            still.extend(chunks.into_iter().map(|(reference, _)| reference));
+        }
+        still
+    }
+}
+
+/// How many of these chunks fit one request.
+fn batch_length(chunks: &[ChunkRef]) -> usize {
+    let mut bytes = 0;
+    let fits = |chunk: &&ChunkRef| {
+        bytes += chunk.length as usize;
+        bytes <= PUT_BATCH_BYTES
+    };
+    chunks.iter().take(CHUNK_BATCH).take_while(fits).count().max(1)
+}

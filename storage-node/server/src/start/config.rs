@@ -1,0 +1,85 @@
+use serde::{Deserialize, Serialize};
+
+use crate::volumes;
+
+/// What an operator may choose of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The failure domain smaller than a region that the node is in.
+    pub zone: String,
+    /// The region that the node is in.
+    pub region: String,
+    /// Its share of the content, relative to the other nodes'.
+    pub capacity: u64,
+    /// How many groups a new cluster divides its slots over.
+    pub groups: u16,
+    /// Writes are refused while fewer bytes than this are free on its disk.
+    pub reserve_bytes: u64,
+    /// The timing of Raft.
+    pub raft: raft::Config,
+}
+
+/// A [`Config`] whose values fit together.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub(super) zone: String,
+    pub(super) region: String,
+    pub(super) capacity: u64,
+    pub(super) groups: u16,
+    pub(super) reserve_bytes: u64,
+    pub(super) raft: raft::Checked,
+    pub(super) volumes: volumes::Checked,
+}
+
+/// Values that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The timing of Raft.
+    #[error("node.raft: {0}")]
+    Raft(#[from] raft::ConfigError),
+    /// The volumes.
+    #[error("node: {0}")]
+    Volumes(#[from] volumes::ConfigError),
+    /// No groups, or more than slots.
+    #[error("node.groups is {0}: it must be between 1 and 1024")]
+    Groups(u16),
+    /// No share.
+    #[error("node.capacity must not be 0")]
+    Capacity,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            zone: "default".to_owned(),
+            region: "default".to_owned(),
+            capacity: 1,
+            groups: 4,
+            reserve_bytes: 1 << 30,
+            raft: raft::Config::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Checks that the values fit together.
+    pub fn validate(self) -> Result<Checked, ConfigError> {
+        if self.groups == 0 || self.groups > storage_node_api::Slot::COUNT {
+            return Err(ConfigError::Groups(self.groups));
+        }
+        if self.capacity == 0 {
+            return Err(ConfigError::Capacity);
+        }
+        let volumes = volumes::Config { reserve_bytes: self.reserve_bytes, ..Default::default() };
+        Ok(Checked {
+            zone: self.zone,
+            region: self.region,
+            capacity: self.capacity,
+            groups: self.groups,
+            reserve_bytes: self.reserve_bytes,
+            raft: self.raft.validate()?,
+            volumes: volumes.check()?,
+        })
+    }
+}

@@ -1,0 +1,272 @@
+//! From stores to a running node.
+
+mod alone;
+mod config;
+mod stores;
+
+use std::sync::Arc;
+
+use kv::KeyValue;
+use prometheus_client::registry::Registry;
+use raft::{Peers, Raft};
+use runtime::Runtime;
+use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP, Node, Policy};
+use storage_node_api::order::{Answer, Query};
+use storage_node_api::{ClusterId, Generation, Incarnation, MapEpoch, NodeId, RequestId};
+use storage_node_client::tier::Links;
+use storage_node_machine::query;
+use storage_node_metadata::SqliteMachine;
+use tokio::sync::watch;
+
+pub use alone::Alone;
+pub use config::{Checked, Config, ConfigError};
+pub use stores::{MetadataPlace, Stores, StoresError};
+
+use crate::directory::{NodeRecord, RecordError};
+use crate::node::{FoundError, Parts, Space, StorageNode};
+use crate::replica::{DataMachine, MetadataMachine, StateView};
+use crate::volumes::{self, ChunkStore};
+
+/// The id of the node that founds a cluster.
+const FOUNDER: NodeId = NodeId(1);
+
+/// Where a node is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// Host and port for control and Raft; empty if nobody else needs it.
+    pub control: String,
+    /// Host and port for bulk.
+    pub bulk: String,
+}
+
+/// How a node comes to be part of a cluster.
+#[derive(Clone, Debug)]
+pub enum Membership {
+    /// It is the first, or the only one, of this cluster.
+    Founder {
+        /// The cluster, if a certificate authority has named it already.
+        cluster: Option<ClusterId>,
+    },
+    /// The cluster has given it its id and told it the map.
+    Joined {
+        /// The map as of its joining, which says what groups there are.
+        map: Box<ClusterMap>,
+    },
+}
+
+/// How a node speaks to the others.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// For Raft.
+    pub peers: Arc<dyn Peers>,
+    /// For chunks.
+    pub links: Arc<dyn Links>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its record could not be read or written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// It is of another cluster than its certificate.
+    #[error("the data directory belongs to cluster {found}, the certificate to {expected}")]
+    OtherCluster {
+        /// Of the data.
+        found: ClusterId,
+        /// Of the certificate.
+        expected: ClusterId,
+    },
+    /// It has no id yet.
+    #[error("the node has not joined a cluster")]
+    NotJoined,
+    /// Its volumes could not be opened.
+    #[error(transparent)]
+    Volumes(#[from] volumes::OpenError),
+    /// The facts could not be opened.
+    #[error("open the metadata")]
+    Metadata(#[from] storage_node_metadata::Fault),
+    /// The replicated state could not be read.
+    #[error("read the cluster map")]
+    State(#[source] storage_node_machine::Fault),
+    /// Raft did not start.
+    #[error(transparent)]
+    Raft(#[from] raft::StartError),
+    /// A replica did not open.
+    #[error(transparent)]
+    Group(#[from] raft::OpenError),
+    /// A new cluster could not be founded.
+    #[error(transparent)]
+    Found(#[from] FoundError),
+}
+
+/// Starts a node on its stores. When it returns, its replicas are open and it
+/// does by itself what a node does; groups may still be electing their leaders.
+pub async fn start(
+    stores: Stores,
+    membership: Membership,
+    network: Network,
+    addresses: Addresses,
+    config: &Checked,
+    runtime: Runtime,
+    registry: &mut Registry,
+) -> Result<Arc<StorageNode>, StartError> {
+    let record = enter(&stores, &membership, &runtime)?;
+    let id = record.node.ok_or(StartError::NotJoined)?;
+    let known = local_map(&*stores.state)?;
+    let is_new = known.is_none();
+    let map = known.unwrap_or_else(|| match &membership {
+        Membership::Joined { map } => (**map).clone(),
+        Membership::Founder { .. } => first_map(&record, id, &addresses, config),
+    });
+
+    let chunk_metrics = volumes::Metrics::default();
+    chunk_metrics.register(registry.sub_registry_with_prefix("devflow_chunks"));
+    let raft_metrics = raft::Metrics::default();
+    raft_metrics.register(registry.sub_registry_with_prefix("devflow_raft"));
+
+    let owner = volumes::Identity { cluster: record.cluster, node: id };
+    let chunks = ChunkStore::open(
+        Arc::clone(&stores.volumes),
+        Arc::clone(&stores.state),
+        owner,
+        config.volumes,
+        runtime.clone(),
+        chunk_metrics,
+    )
+    .await?;
+    let raft = Raft::start(
+        config.raft.clone(),
+        raft::NodeId(id.0),
+        Arc::clone(&stores.log),
+        network.peers,
+        runtime.clone(),
+        raft_metrics,
+    )
+    .await?;
+    let (map_sender, _) = watch::channel(None);
+    let facts = MetadataMachine::new(match &stores.metadata {
+        MetadataPlace::Directory(path) => SqliteMachine::open(path),
+        MetadataPlace::Memory => SqliteMachine::in_memory(),
+    }?);
+    let reader = facts.reader();
+    open_groups(&raft, &stores, facts, &map, &map_sender).await?;
+
+    let node = StorageNode::new(Parts {
+        id,
+        incarnation: record.incarnation,
+        addresses,
+        space: Space::new(
+            Arc::clone(&stores.files),
+            Arc::clone(&runtime.clock),
+            config.reserve_bytes,
+        ),
+        runtime,
+        raft,
+        state: stores.state,
+        facts: reader,
+        chunks: Arc::new(chunks),
+        map: map_sender,
+        peers: network.links,
+    });
+    node.learn(&map);
+    if is_new && matches!(membership, Membership::Founder { .. }) {
+        node.found(map).await?;
+    }
+    node.run();
+    Ok(node)
+}
+
+/// Reads or makes the node's record, and counts this start in it.
+fn enter(
+    stores: &Stores,
+    membership: &Membership,
+    runtime: &Runtime,
+) -> Result<NodeRecord, StartError> {
+    let found = NodeRecord::load(&*stores.files)?;
+    let mut record = match (found, membership) {
+        (Some(record), Membership::Founder { cluster: Some(expected) })
+            if record.cluster != *expected =>
+        {
+            return Err(StartError::OtherCluster { found: record.cluster, expected: *expected });
+        }
+        (Some(record), _) => record,
+        (None, Membership::Founder { cluster }) => NodeRecord {
+            cluster: cluster.unwrap_or_else(|| ClusterId::random(&*runtime.random)),
+            node: Some(FOUNDER),
+            incarnation: Incarnation(0),
+            join: RequestId::random(&*runtime.random),
+        },
+        (None, Membership::Joined { .. }) => return Err(StartError::NotJoined),
+    };
+    record.incarnation = Incarnation(record.incarnation.0 + 1);
+    record.save(&*stores.files)?;
+    Ok(record)
+}
+
+fn local_map(state: &dyn KeyValue) -> Result<Option<ClusterMap>, StartError> {
+    let view = StateView::now(state, raft::GroupId(CLUSTER_GROUP.0)).map_err(StartError::State)?;
+    match query(&view, &Query::Map).map_err(StartError::State)? {
+        Answer::Map(map) => Ok(map),
+        _ => Ok(None),
+    }
+}
+
+fn first_map(
+    record: &NodeRecord,
+    id: NodeId,
+    addresses: &Addresses,
+    config: &Checked,
+) -> ClusterMap {
+    ClusterMap {
+        cluster: record.cluster,
+        epoch: MapEpoch(1),
+        generation: Generation(1),
+        machine_version: storage_node_api::map::MACHINE_VERSION,
+        policy: Policy::default(),
+        nodes: vec![Node {
+            id,
+            control: addresses.control.clone(),
+            bulk: addresses.bulk.clone(),
+            zone: config.zone.clone(),
+            region: config.region.clone(),
+            capacity: config.capacity,
+            incarnation: record.incarnation,
+        }],
+        groups: ClusterMap::divide_slots(config.groups),
+    }
+}
+
+async fn open_groups(
+    raft: &Raft,
+    stores: &Stores,
+    facts: MetadataMachine,
+    map: &ClusterMap,
+    sender: &watch::Sender<Option<Arc<ClusterMap>>>,
+) -> Result<(), StartError> {
+    let raft_id = |id: storage_node_api::GroupId| raft::GroupId(id.0);
+    let cluster = raft_id(CLUSTER_GROUP);
+    let (state, sender) = (Arc::clone(&stores.state), sender.clone());
+    let publish = Box::new(move || match local_map(&*state) {
+        Ok(Some(map)) => {
+            sender.send_if_modified(|known| {
+                let newer = known.as_ref().is_none_or(|known| **known != map);
+                if newer {
+                    *known = Some(Arc::new(map));
+                }
+                newer
+            });
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "the cluster map cannot be read"),
+    });
+    let machine = DataMachine::new(cluster, Arc::clone(&stores.state), publish);
+    raft.open(cluster, Box::new(machine)).await?;
+    raft.open(raft_id(METADATA_GROUP), Box::new(facts)).await?;
+    for range in &map.groups {
+        let group = raft_id(range.group);
+        let machine = DataMachine::new(group, Arc::clone(&stores.state), Box::new(|| {}));
+        raft.open(group, Box::new(machine)).await?;
+    }
+    Ok(())
+}

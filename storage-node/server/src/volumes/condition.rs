@@ -1,0 +1,40 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::index::Totals;
+use super::volume::VolumeId;
+
+/// How the store is, for everyone to see.
+#[derive(Debug)]
+pub(super) struct Condition {
+    failing: AtomicBool,
+    counts: Mutex<(Totals, Option<VolumeId>)>,
+}
+
+impl Condition {
+    pub(super) fn new(totals: Totals, volume: Option<VolumeId>) -> Self {
+        Self {
+            failing: AtomicBool::new(false),
+            counts: Mutex::new((totals, volume)),
+        }
+    }
+
+    /// A write has failed: no more are taken.
+    pub(super) fn fail(&self) {
+        self.failing.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Acquire)
+    }
+
+    pub(super) fn count(&self, totals: Totals, volume: VolumeId) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts = (totals, Some(volume));
+    }
+
+    /// How much there is, and the last volume.
+    pub(super) fn counts(&self) -> (Totals, Option<VolumeId>) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

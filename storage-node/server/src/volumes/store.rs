@@ -1,0 +1,332 @@
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chunking::{Chunk, ChunkId, ChunkRef, MAX_CHUNK_BYTES};
+use kv::KeyValue;
+use runtime::{Files, Runtime, run_blocking};
+use storage_node_api::{DedupDomain, Generation};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::append::Appender;
+use super::commit::{Committer, Request, Work};
+use super::condition::Condition;
+use super::config::Checked;
+use super::entries::Entries;
+use super::error::{OpenError, StoreError};
+use super::handles::Handles;
+use super::index::{Index, Key};
+use super::metrics::Metrics;
+use super::read::Reader;
+use super::recover::recover;
+use super::volume::{Damage, Identity};
+use super::writer;
+
+/// Bytes that one permit of the queue stands for.
+const PERMIT_BYTES: usize = 4096;
+
+/// The chunks of one node. Clones share it; the writer ends with the last.
+///
+/// A future that is dropped leaves its request in the queue: what was put may
+/// still be stored, which is harmless.
+#[derive(Clone)]
+pub struct ChunkStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    files: Arc<dyn Files>,
+    index: Index,
+    reader: Reader,
+    requests: mpsc::Sender<Request>,
+    queue: Arc<Semaphore>,
+    condition: Arc<Condition>,
+    damage: Vec<Damage>,
+    runtime: Runtime,
+    config: Checked,
+    metrics: Metrics,
+}
+
+/// A store's account of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Intact chunks.
+    pub chunks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Chunks that are known to be corrupt and were not put again.
+    pub corrupt: u64,
+    /// The number of the last volume; 0 if there is none.
+    pub last_volume: u64,
+    /// Where volumes are damaged, as found when the store was opened.
+    pub damage: Vec<Damage>,
+    /// Free bytes of the disk.
+    pub available_bytes: u64,
+    /// Whether puts are refused for want of space.
+    pub full: bool,
+    /// Whether puts are refused because a write has failed.
+    pub failing: bool,
+}
+
+impl ChunkStore {
+    /// Opens the store whose volumes are the files of `files`, which nobody else
+    /// writes to, and brings its index, in family
+    /// [`INDEX_FAMILY`](super::INDEX_FAMILY) of `index`, up to date.
+    ///
+    /// An index that is missing or of other volumes is made anew, which reads
+    /// all of them; otherwise only what was written last is read. A torn tail,
+    /// which was never acknowledged, is cut. Corrupt records and damage are
+    /// reported, counted and not served; a damaged volume takes no more records.
+    pub async fn open(
+        files: Arc<dyn Files>,
+        index: Arc<dyn KeyValue>,
+        identity: Identity,
+        config: Checked,
+        runtime: Runtime,
+        metrics: Metrics,
+    ) -> Result<Self, OpenError> {
+        let index = Index::new(index);
+        let (recovered, files, index) = run_blocking(&*runtime.tasks, "open volumes", move || {
+            (recover(&*files, &index, identity), files, index)
+        })
+        .await
+        .map_err(|_| OpenError::ShuttingDown)?;
+        let recovered = recovered?;
+        let checkpoint = recovered.checkpoint;
+        let condition = Arc::new(Condition::new(
+            checkpoint
+                .map(|checkpoint| checkpoint.totals)
+                .unwrap_or_default(),
+            checkpoint.map(|checkpoint| checkpoint.volume),
+        ));
+        let committer = Committer {
+            appender: Appender::new(
+                Arc::clone(&files),
+                Arc::clone(&runtime.random),
+                identity,
+                config,
+                recovered.current,
+                recovered.next,
+            ),
+            index: index.clone(),
+            identity,
+            checkpoint,
+            condition: Arc::clone(&condition),
+            config,
+            metrics: metrics.clone(),
+        };
+        let (requests, receiver) = mpsc::channel(config.queue_requests);
+        let writer = writer::run(committer, receiver, runtime.clone());
+        runtime.tasks.spawn("chunk writer", Box::pin(writer));
+        let handles = Handles::new(Arc::clone(&files));
+        let reader = Reader::new(
+            index.clone(),
+            handles,
+            runtime.clone(),
+            config,
+            metrics.clone(),
+        );
+        Ok(Self {
+            inner: Arc::new(Inner {
+                files,
+                index,
+                reader,
+                requests,
+                queue: Arc::new(Semaphore::new(config.queue_bytes.div_ceil(PERMIT_BYTES))),
+                condition,
+                damage: recovered.damage,
+                runtime,
+                config,
+                metrics,
+            }),
+        })
+    }
+
+    /// Makes chunks durable in a domain, touched at least at `generation`. Each
+    /// is compared with its id first; those that are there are not written
+    /// again. When it returns, all of them survive a crash. If it fails, some
+    /// may be stored all the same.
+    pub async fn put(
+        &self,
+        generation: Generation,
+        domain: DedupDomain,
+        chunks: Vec<Chunk>,
+    ) -> Result<(), StoreError> {
+        if self.inner.condition.is_failing() {
+            return Err(StoreError::Failing);
+        }
+        let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        let permits = bytes.clamp(PERMIT_BYTES, self.inner.config.queue_bytes) / PERMIT_BYTES;
+        let permits = u32::try_from(permits.max(1)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.inner.queue).acquire_many_owned(permits);
+        let permit = permit.await.map_err(|_| StoreError::ShuttingDown)?;
+        let inner = Arc::clone(&self.inner);
+        let checked = self.blocking("check chunks", move || {
+            inner.lacking(generation, domain, chunks)
+        });
+        let lacking = checked.await??;
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let work = Work::Write {
+            generation,
+            chunks: lacking,
+            touches: Vec::new(),
+        };
+        self.submit(domain, work, Some(permit)).await
+    }
+
+    /// Which chunks of a domain are held, synced and intact as far as is known.
+    /// Those are touched at least at `generation`, durably, when it returns.
+    pub async fn presence(
+        &self,
+        generation: Generation,
+        domain: DedupDomain,
+        chunks: &[ChunkId],
+    ) -> Result<Vec<bool>, StoreError> {
+        let (held, touches) = self.look_up(generation, domain, chunks).await?;
+        if touches.is_empty() {
+            return Ok(held);
+        }
+        let work = Work::Write {
+            generation,
+            chunks: Vec::new(),
+            touches,
+        };
+        self.submit(domain, work, None).await?;
+        // One may have been found corrupt in the meantime.
+        let (held, _) = self.look_up(generation, domain, chunks).await?;
+        Ok(held)
+    }
+
+    /// The bytes of chunks of a domain, in order; `None` for one that is not
+    /// there, has another length, is corrupt or cannot be read. What is found
+    /// corrupt is quarantined before this returns.
+    pub async fn get(
+        &self,
+        domain: DedupDomain,
+        chunks: &[ChunkRef],
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let got = self.inner.reader.get(domain, chunks).await?;
+        for (chunk, place) in got.corrupt {
+            tracing::error!(chunk.id = %chunk, volume = %place.volume, offset = place.offset,
+                "a chunk is corrupt: it must be fetched from a peer");
+            let work = Work::Quarantine { chunk, place };
+            self.submit(domain, work, None).await?;
+        }
+        Ok(got.chunks)
+    }
+
+    /// All chunks, in the order of domain and id, read page by page from the
+    /// index: each step may block on the disk.
+    pub fn iter(&self) -> Entries {
+        Entries::new(self.inner.index.clone())
+    }
+
+    /// How much there is and how it is.
+    pub fn stats(&self) -> io::Result<Stats> {
+        let inner = &self.inner;
+        let (totals, volume) = inner.condition.counts();
+        let available_bytes = inner.files.available_bytes()?;
+        Ok(Stats {
+            chunks: totals.chunks,
+            bytes: totals.bytes,
+            corrupt: totals.corrupt,
+            last_volume: volume.map_or(0, |volume| volume.0),
+            damage: inner.damage.clone(),
+            available_bytes,
+            full: available_bytes < inner.config.reserve_bytes,
+            failing: inner.condition.is_failing(),
+        })
+    }
+
+    async fn submit(
+        &self,
+        domain: DedupDomain,
+        work: Work,
+        permit: Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request {
+            domain,
+            work,
+            answer,
+            permit,
+        };
+        let sent = self.inner.requests.send(request).await;
+        sent.map_err(|_| StoreError::ShuttingDown)?;
+        answered.await.unwrap_or(Err(StoreError::ShuttingDown))
+    }
+
+    /// Which chunks are there, and which of them need a touch.
+    async fn look_up(
+        &self,
+        generation: Generation,
+        domain: DedupDomain,
+        chunks: &[ChunkId],
+    ) -> Result<(Vec<bool>, Vec<ChunkId>), StoreError> {
+        let (inner, chunks) = (Arc::clone(&self.inner), chunks.to_vec());
+        let looked = self.blocking("look up chunks", move || {
+            let mut held = Vec::with_capacity(chunks.len());
+            let mut touches = Vec::new();
+            for id in chunks {
+                let entry = inner.index.get(&Key { domain, id })?;
+                let entry = entry.filter(|entry| entry.is_intact());
+                if entry.is_some_and(|entry| entry.touched < generation) {
+                    touches.push(id);
+                }
+                held.push(entry.is_some());
+            }
+            Ok((held, touches))
+        });
+        looked.await?
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        run_blocking(&*self.inner.runtime.tasks, name, call)
+            .await
+            .map_err(|_| StoreError::ShuttingDown)
+    }
+}
+
+impl Inner {
+    /// Checks chunks against their ids and returns those that have to be
+    /// written or touched.
+    fn lacking(
+        &self,
+        generation: Generation,
+        domain: DedupDomain,
+        chunks: Vec<Chunk>,
+    ) -> Result<Vec<Chunk>, StoreError> {
+        let mut lacking = Vec::with_capacity(chunks.len());
+        for chunk in chunks {
+            let (id, bytes) = (chunk.id, chunk.bytes.len());
+            if bytes == 0 || bytes > MAX_CHUNK_BYTES {
+                return Err(StoreError::Size { chunk: id, bytes });
+            }
+            if ChunkId::of(&chunk.bytes) != id {
+                return Err(StoreError::Mismatch { chunk: id });
+            }
+            let entry = self.index.get(&Key { domain, id })?;
+            if entry.is_some_and(|entry| entry.is_intact() && entry.touched >= generation) {
+                self.metrics.present.inc();
+            } else {
+                lacking.push(chunk);
+            }
+        }
+        Ok(lacking)
+    }
+}
+
+impl fmt::Debug for ChunkStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChunkStore")
+            .field("condition", &self.inner.condition)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,329 @@
+//! Nodes in one process, joined by a network in memory.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kv::Memory;
+use prometheus_client::registry::Registry;
+use raft::memory::Network as RaftNetwork;
+use runtime::{File, Files, MemoryFiles, Runtime, Survives};
+use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, Node as MapNode};
+use storage_node_api::node::Node;
+use storage_node_api::order::{Command, Join, Reply, Request};
+use storage_node_api::{ClusterId, Incarnation, NodeId, RequestId, Storage};
+use storage_node_client::tier::{Client, Config as ClientConfig, Links, NoPeers};
+use storage_node_server::StorageNode;
+use storage_node_server::directory::NodeRecord;
+use storage_node_server::start::{
+    Addresses, Config, Membership, MetadataPlace, Network, Stores, start,
+};
+
+/// How long anything may take to come about.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Links to the nodes that run at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct Local {
+    nodes: Mutex<BTreeMap<NodeId, Arc<StorageNode>>>,
+}
+
+impl Local {
+    fn set(&self, id: NodeId, node: Option<Arc<StorageNode>>) {
+        let mut nodes = self.nodes.lock().unwrap();
+        match node {
+            Some(node) => nodes.insert(id, node),
+            None => nodes.remove(&id),
+        };
+    }
+
+    pub(crate) fn running(&self) -> Vec<Arc<StorageNode>> {
+        self.nodes.lock().unwrap().values().cloned().collect()
+    }
+}
+
+impl Links for Local {
+    fn node(&self, node: &MapNode) -> Arc<dyn Node> {
+        match self.nodes.lock().unwrap().get(&node.id) {
+            Some(running) => Arc::clone(running) as Arc<dyn Node>,
+            None => NoPeers.node(node),
+        }
+    }
+
+    fn seeds(&self) -> Vec<Arc<dyn Node>> {
+        self.running().into_iter().map(|node| node as Arc<dyn Node>).collect()
+    }
+
+    fn is_local(&self, _node: NodeId) -> bool {
+        true
+    }
+}
+
+/// The disks of one node, which survive it as far as they were synced.
+#[derive(Clone, Debug)]
+pub(crate) struct Disks {
+    pub(crate) files: MemoryFiles,
+    pub(crate) volumes: MemoryFiles,
+    pub(crate) log: Memory,
+    pub(crate) state: Memory,
+}
+
+impl Disks {
+    fn new() -> Self {
+        Self {
+            files: MemoryFiles::new(),
+            volumes: MemoryFiles::new(),
+            log: Memory::new(&raft::FAMILIES),
+            state: Memory::new(&Stores::state_families()),
+        }
+    }
+
+    fn stores(&self, lie: &Arc<AtomicBool>) -> Stores {
+        Stores {
+            files: Arc::new(self.files.clone()),
+            volumes: Arc::new(Lying { files: self.volumes.clone(), lie: Arc::clone(lie) }),
+            log: Arc::new(self.log.clone()),
+            state: Arc::new(self.state.clone()),
+            metadata: MetadataPlace::Memory,
+        }
+    }
+
+    /// What a power failure leaves.
+    fn crashed(&self, survives: Survives) -> Self {
+        Self {
+            files: self.files.crash(survives),
+            volumes: self.volumes.crash(survives),
+            log: self.log.crash(survives),
+            state: self.state.crash(survives),
+        }
+    }
+}
+
+/// A cluster of nodes on twins.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) runtime: Runtime,
+    pub(crate) links: Arc<Local>,
+    network: Arc<RaftNetwork>,
+    disks: BTreeMap<NodeId, Disks>,
+    first: Option<ClusterMap>,
+    volumes_lie: Arc<AtomicBool>,
+}
+
+/// Files whose syncs may be told to do nothing: the fault that a test must see.
+#[derive(Debug)]
+struct Lying {
+    files: MemoryFiles,
+    lie: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct LyingFile {
+    file: Arc<dyn File>,
+    lie: Arc<AtomicBool>,
+}
+
+fn config() -> Config {
+    Config {
+        groups: 2,
+        reserve_bytes: 0,
+        raft: raft::Config {
+            // The facts of these nodes are in memory: their log is all there is of them.
+            snapshot_entries: 1_000_000,
+            ..raft::Config::for_testing()
+        },
+        ..Config::default()
+    }
+}
+
+fn addresses(id: NodeId) -> Addresses {
+    Addresses { control: format!("control-{id}"), bulk: format!("bulk-{id}") }
+}
+
+impl World {
+    /// As many nodes, all voters of all groups.
+    pub(crate) async fn of(count: u64) -> Self {
+        let mut world = Self {
+            runtime: Runtime::real(),
+            links: Arc::default(),
+            network: Arc::new(RaftNetwork::new(1)),
+            disks: BTreeMap::new(),
+            first: None,
+            volumes_lie: Arc::default(),
+        };
+        world.disks.insert(NodeId(1), Disks::new());
+        world.launch(NodeId(1)).await;
+        for _ in 1..count {
+            world.join().await;
+        }
+        world.wait_until("all nodes vote everywhere", |world| world.all_vote(count)).await;
+        world
+    }
+
+    /// The tier as a client sees it.
+    pub(crate) fn storage(&self) -> Arc<dyn Storage> {
+        let links = Arc::clone(&self.links) as Arc<dyn Links>;
+        Arc::new(Client::new(links, self.runtime.clone(), ClientConfig::default().validate().unwrap()))
+    }
+
+    /// From now on the volumes' syncs do nothing.
+    pub(crate) fn forget_volume_syncs(&self) {
+        self.volumes_lie.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends a node as a power failure does.
+    pub(crate) async fn crash(&mut self, id: NodeId, survives: Survives) {
+        let node = self.links.nodes.lock().unwrap().get(&id).cloned().unwrap();
+        self.network.disconnect(raft::NodeId(id.0));
+        self.links.set(id, None);
+        let disks = self.disks[&id].crashed(survives);
+        self.disks.insert(id, disks);
+        node.shutdown().await;
+    }
+
+    /// Starts a node on what is left of its disks.
+    pub(crate) async fn launch(&mut self, id: NodeId) {
+        let membership = match &self.first {
+            None => Membership::Founder { cluster: Some(ClusterId([1; 16])) },
+            Some(map) => Membership::Joined { map: Box::new(map.clone()) },
+        };
+        let network = Network {
+            peers: self.network.peers(raft::NodeId(id.0)),
+            links: Arc::clone(&self.links) as Arc<dyn Links>,
+        };
+        let node = start(
+            self.disks[&id].stores(&self.volumes_lie),
+            membership,
+            network,
+            addresses(id),
+            &config().validate().unwrap(),
+            self.runtime.clone(),
+            &mut Registry::default(),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("start node {id}: {error:?}"));
+        self.network.connect(node.raft());
+        if self.first.is_none() {
+            self.first = node.current_map().map(|map| (*map).clone());
+        }
+        self.links.set(id, Some(node));
+    }
+
+    async fn join(&mut self) {
+        let request = Request {
+            id: RequestId::random(&*self.runtime.random),
+            time: self.runtime.clock.now(),
+            command: Command::Join(Join {
+                control: "control-new".into(),
+                bulk: "bulk-new".into(),
+                zone: "default".into(),
+                region: "default".into(),
+                capacity: 1,
+            }),
+        };
+        let leader = self.links.running().remove(0);
+        let joined = leader.propose(CLUSTER_GROUP, request).await.unwrap();
+        let Reply::Joined(id) = joined.reply else { panic!("{joined:?}") };
+        let disks = Disks::new();
+        let record = NodeRecord {
+            cluster: ClusterId([1; 16]),
+            node: Some(id),
+            incarnation: Incarnation(0),
+            join: RequestId([0; 16]),
+        };
+        record.save(&disks.files).unwrap();
+        self.disks.insert(id, disks);
+        self.launch(id).await;
+    }
+
+    fn all_vote(&self, count: u64) -> bool {
+        self.links.running().iter().all(|node| {
+            node.is_ready() && node.voters().iter().all(|voters| voters.len() as u64 == count)
+        })
+    }
+
+    /// Waits for something that comes about by itself.
+    pub(crate) async fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let began = self.runtime.clock.monotonic();
+        while !holds(self) {
+            let waited = self.runtime.clock.monotonic() - began;
+            assert!(waited < PATIENCE, "{what}: not within {PATIENCE:?}");
+            self.runtime.clock.sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Lying {
+    fn wrap(&self, file: Arc<dyn File>) -> Arc<dyn File> {
+        Arc::new(LyingFile { file, lie: Arc::clone(&self.lie) })
+    }
+}
+
+impl Files for Lying {
+    fn create(&self, path: &str) -> io::Result<Arc<dyn File>> {
+        self.files.create(path).map(|file| self.wrap(file))
+    }
+
+    fn open(&self, path: &str) -> io::Result<Arc<dyn File>> {
+        self.files.open(path).map(|file| self.wrap(file))
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        self.files.list(dir)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.files.rename(from, to)
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.files.remove(path)
+    }
+
+    fn create_dir(&self, path: &str) -> io::Result<()> {
+        self.files.create_dir(path)
+    }
+
+    fn sync_dir(&self, path: &str) -> io::Result<()> {
+        self.files.sync_dir(path)
+    }
+
+    fn available_bytes(&self) -> io::Result<u64> {
+        self.files.available_bytes()
+    }
+}
+
+impl File for LyingFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buf, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn write_vectored_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        self.file.write_vectored_at(parts, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if self.lie.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.file.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn allocate(&self, up_to: u64) -> io::Result<()> {
+        self.file.allocate(up_to)
+    }
+}

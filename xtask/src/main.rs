@@ -1,0 +1,86 @@
+//! The chores of this repository, run through `./dev`.
+//!
+//! Without dependencies, so that it builds in a second before anything else.
+
+#![expect(clippy::print_stdout, reason = "chores speak to a person")]
+#![expect(clippy::disallowed_methods, reason = "chores read the environment")]
+
+mod edges;
+mod licences;
+mod run;
+mod setup;
+mod tidy;
+
+use std::process::ExitCode;
+
+type Chore = fn(&[String]) -> Result<(), String>;
+
+/// Every chore: name, what it is for, what it runs.
+const CHORES: &[(&str, &str, Chore)] = &[
+    (
+        "serve",
+        "set up, build, and serve on 127.0.0.1:3000 (arguments go to `devflow serve`)",
+        run::serve,
+    ),
+    (
+        "test",
+        "set up, check and test everything: what CI runs",
+        run::test,
+    ),
+    (
+        "setup",
+        "install what building and testing need, and write .cargo/config.toml",
+        |_| setup::all(),
+    ),
+    (
+        "tidy",
+        "check dependency edges, file sizes and licences",
+        |_| run::checks(),
+    ),
+    (
+        "clients",
+        "real git against one node, and against three nodes and a frontend",
+        run::clients,
+    ),
+    (
+        "chaos",
+        "pushes while nodes and frontends are killed (--pushes N --kills N)",
+        run::chaos,
+    ),
+    (
+        "git-suite",
+        "git's own scripts against the bare-directory mode (path of a built git tree)",
+        run::git_suite,
+    ),
+    (
+        "bench",
+        "measure beside git's http-backend and the raw disk (names of benches)",
+        run::bench,
+    ),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (name, rest) = match arguments.split_first() {
+        Some((name, rest)) => (name.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    let Some((_, _, chore)) = CHORES.iter().find(|(chore, _, _)| *chore == name) else {
+        eprintln!("usage: ./dev CHORE [ARGUMENTS]\n");
+        for (chore, purpose, _) in CHORES {
+            eprintln!("  {chore:<10} {purpose}");
+        }
+        return if name == "help" {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
+    };
+    match chore(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("dev {name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
