@@ -17,6 +17,13 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Everything in one process: storage, git and web pages.
     Serve(ServeArguments),
+    /// One node of the storage tier.
+    StorageNode(NodeArguments),
+    /// A stateless frontend of a cluster.
+    Frontend(FrontendArguments),
+    /// Make a cluster, invite to it, join it, look at it.
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Git's server programs over a plain bare directory.
     #[command(subcommand)]
     Git(GitCommand),
@@ -70,6 +77,8 @@ pub(crate) enum ClusterCommand {
     Join(JoinArguments),
     /// Shows nodes, groups, leaders and what is missing.
     Status(StatusArguments),
+    /// Reads every chunk from every node that should have it, and checks it.
+    Verify(VerifyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +133,12 @@ pub(crate) struct StatusArguments {
     /// Prints JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
 }
 
 #[derive(Debug, Subcommand)]

@@ -21,6 +21,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Serve(arguments) => commands::serve::run(&arguments),
+        Command::StorageNode(arguments) => commands::storage_node::run(&arguments),
+        Command::Frontend(arguments) => commands::frontend::run(&arguments),
+        Command::Cluster(command) => commands::cluster::run(&command),
         Command::Git(command) => return commands::git::run(command),
     };
     match outcome {

@@ -3,14 +3,40 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use frontend::{Frontend, Metrics};
 use prometheus_client::registry::Registry;
 use runtime::Runtime;
 use storage_node_api::Storage;
+use storage_node_client::tier::Client;
+use storage_node_server::directory::DataDirectory;
 use tokio::net::TcpListener;
 
-use super::asked_to_stop;
+use super::cluster::links;
+use super::{asked_to_stop, block_on};
+use crate::cli::FrontendArguments;
 use crate::config::{AdminConfig, Config};
+use crate::telemetry;
+
+/// Serves until asked to stop.
+pub(crate) fn run(arguments: &FrontendArguments) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.common, arguments.http)?;
+    telemetry::start(&config.log)?;
+    block_on(connect(config))
+}
+
+async fn connect(config: Config) -> anyhow::Result<()> {
+    let client_config = config.storage.clone().validate()?;
+    let runtime = Runtime::real();
+    let links = links(&config.data, &runtime)?;
+    let directory = DataDirectory::open(&config.data)?;
+    let listener = TcpListener::bind(config.http.address)
+        .await
+        .with_context(|| format!("listen on {}", config.http.address))?;
+    let storage = Arc::new(Client::new(links, runtime.clone(), client_config));
+    let cache = directory.below("cache")?;
+    serve(config, cache, storage, runtime, Registry::default(), listener).await
+}
 
 /// Brings the schema up to date, makes the first administrator, and serves
 /// until asked to stop.

@@ -1,8 +1,14 @@
 //! One file per subcommand.
 
+pub(crate) mod cluster;
 pub(crate) mod frontend;
 pub(crate) mod git;
+mod identity;
+mod probes;
 pub(crate) mod serve;
+mod status;
+pub(crate) mod storage_node;
+mod verify;
 
 use std::future::Future;
 

@@ -28,6 +28,8 @@ pub(crate) struct SidebandProgress {
 struct Stage {
     title: String,
     total: Option<u64>,
+    /// The number of steps in the last line.
+    shown: u64,
 }
 
 /// Stages that the client's own display shows already.
@@ -53,9 +55,12 @@ impl SidebandProgress {
     }
 
     fn update(&self) {
-        let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(stage) = &*stage else { return };
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(stage) = &mut *stage else { return };
         let done = self.done.load(Ordering::Relaxed);
+        if std::mem::replace(&mut stage.shown, done) == done {
+            return;
+        }
         if let Some(total) = stage.total {
             let percent = percent(done, total);
             let next = ((percent + 1) * total).div_ceil(100);
@@ -91,6 +96,7 @@ impl Progress for SidebandProgress {
         *stage = shown.then(|| Stage {
             title: title.to_owned(),
             total,
+            shown: 0,
         });
         self.done.store(0, Ordering::Relaxed);
         let due = if total.is_some() { 1 } else { u64::MAX };

@@ -53,6 +53,9 @@ pub const MAX_NODES: usize = 256;
 /// The most bytes of chunks in one put to one node.
 pub const PUT_BATCH_BYTES: usize = 4 << 20;
 
+/// Chunks after which a page of live chunks ends, at the end of a manifest part.
+pub const LIVE_PAGE_CHUNKS: usize = 4096;
+
 /// The most chunks asked after or fetched in one request to one node.
 pub const CHUNK_BATCH: usize = 1024;
 

@@ -385,6 +385,12 @@ pub enum Query {
     Map,
     /// The logical state hash and the index it is of.
     StateHash,
+    /// A page of the chunks of all blobs that have owners, for those who check
+    /// that they are where they should be.
+    LiveChunks {
+        /// Where the page before ended; empty for the first.
+        after: Vec<u8>,
+    },
 }
 
 /// A group's answer.
@@ -410,6 +416,13 @@ pub enum Answer {
         index: u64,
         /// Equal on all replicas at the same index.
         hash: [u8; 32],
+    },
+    /// To [`Query::LiveChunks`].
+    LiveChunks {
+        /// Chunks and their domains; some may be there several times.
+        chunks: Vec<(DedupDomain, ChunkRef)>,
+        /// Where the next page begins; nothing after the last.
+        next: Option<Vec<u8>>,
     },
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use chunking::{BlobId, Manifest};
 use storage_node_api::event::Events;
-use storage_node_api::limits::{EVENT_PAGE, EVENT_PAGE_BYTES};
+use storage_node_api::limits::{EVENT_PAGE, EVENT_PAGE_BYTES, LIVE_PAGE_CHUNKS};
 use storage_node_api::order::{Answer, Query};
 use storage_node_api::refs::{Ref, RefList};
 use storage_node_api::repository::PackList;
@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::keys::{
     BlobKey, BlobPartKey, EventKey, FeedKey, MapKey, PackKey, RefKey, RepositoryKey, Seal,
 };
+use crate::live::live_chunks;
 use crate::reader::{Reader, list, load};
 use crate::value;
 
@@ -40,7 +41,21 @@ pub fn query(state: &dyn Reader, query: &Query) -> Result<Answer, Fault> {
                 hash: sealed.hash,
             }
         }
+        Query::LiveChunks { after } => live(state, after)?,
     })
+}
+
+fn live(state: &dyn Reader, after: &[u8]) -> Result<Answer, Fault> {
+    let mut chunks = Vec::new();
+    let next = live_chunks(state, after, &mut |domain, part| {
+        chunks.extend(part.iter().map(|chunk| (domain, *chunk)));
+        if chunks.len() >= LIVE_PAGE_CHUNKS {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    Ok(Answer::LiveChunks { chunks, next })
 }
 
 fn refs(state: &dyn Reader, id: RepositoryId, known: Option<u64>) -> Result<Answer, Fault> {

@@ -2,6 +2,7 @@
 //! them in place and over the network.
 
 pub mod directory;
+pub mod member;
 pub mod node;
 pub mod replica;
 pub mod start;

@@ -30,7 +30,7 @@ pub(crate) fn compute_edges(
     let limit = MIN_REFERENCES.max(pack.count() as usize * REFERENCES_PER_OBJECT);
     let new = |_| Collector {
         pack,
-        references: References::new(pack.hash(), limit),
+        references: References::new(pack.hash(), pack.count(), limit),
         kinds: Vec::new(),
     };
     let mut collectors: Vec<_> = (0..threads.max(1)).map(new).collect();

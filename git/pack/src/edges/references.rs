@@ -5,9 +5,12 @@ use crate::Kind;
 use crate::id_map::IdMap;
 use crate::parse::{EntryKind, RawEntries, commit_links, tag_target};
 
-/// Slots of the filter that catches references seen a moment ago. Successive
+/// The most slots of the filter that catches references seen a moment ago. Successive
 /// versions of a directory have most of their entries in common.
-const RECENT_SLOTS: usize = 1 << 15;
+const MAX_RECENT_SLOTS: u32 = 1 << 15;
+
+/// The fewest slots, for packs of a few objects.
+const MIN_RECENT_SLOTS: u32 = 1 << 8;
 
 /// What kinds the referrers of an object take it for; a well-made object is taken for one
 /// only.
@@ -66,10 +69,13 @@ pub(crate) struct References {
 }
 
 impl References {
-    /// Keeps at most `limit` distinct references; beyond, [`References::edges`]
-    /// gives nothing.
-    pub(crate) fn new(hash: HashKind, limit: usize) -> Self {
-        let recent = vec![(ObjectId::null(hash), Expected(0)); RECENT_SLOTS];
+    /// For a pack of that many objects. Keeps at most `limit` distinct references;
+    /// beyond, [`References::edges`] gives nothing.
+    pub(crate) fn new(hash: HashKind, objects: u32, limit: usize) -> Self {
+        let slots = objects
+            .clamp(MIN_RECENT_SLOTS, MAX_RECENT_SLOTS)
+            .next_power_of_two();
+        let recent = vec![(ObjectId::null(hash), Expected(0)); slots as usize];
         Self {
             hash,
             found: IdMap::default(),
@@ -108,7 +114,8 @@ impl References {
                 EntryKind::Blob => Expected::of(Kind::Blob),
                 EntryKind::Submodule => continue,
             };
-            let slot = usize::from(u16::from_le_bytes([entry.id[0], entry.id[1]])) % RECENT_SLOTS;
+            let slot =
+                usize::from(u16::from_le_bytes([entry.id[0], entry.id[1]])) % self.recent.len();
             if self.recent[slot].1 == expected && self.recent[slot].0.as_bytes() == entry.id {
                 continue;
             }

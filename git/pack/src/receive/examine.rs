@@ -36,7 +36,7 @@ impl Examiner {
             hash: options.hash,
             check: options.check,
             named: Vec::new(),
-            references: References::new(options.hash, limit),
+            references: References::new(options.hash, objects, limit),
             special: BTreeMap::new(),
         }
     }

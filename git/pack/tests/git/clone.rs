@@ -4,7 +4,7 @@ use std::sync::Arc;
 use git_id::{HashKind, ObjectId};
 use git_pack::{NoProgress, Objects, PackOptions, Plan, PlanError, Reachability, Selection, plan};
 
-use crate::fixture::{NEVER, Repository, git_bytes, take};
+use crate::fixture::{NEVER, Repository, directory, git_bytes, take};
 
 pub(crate) const PLAIN: PackOptions = PackOptions {
     thin: true,
@@ -56,7 +56,7 @@ fn a_clone_of_everything_is_the_stored_pack() {
 #[test]
 fn a_received_pack_needs_its_sidecar_only_for_speed() {
     let repository = Repository::with_history(HashKind::Sha1);
-    let directory = tempfile::TempDir::new().unwrap();
+    let directory = directory();
     let received = take(
         &repository.pack("--all", &[]),
         directory.path(),
@@ -130,20 +130,16 @@ fn any_subset_of_the_refs_gets_exactly_what_it_reaches() {
             &["main:large"],
             &["main~53"],
         ] {
+            let expected = repository.rev_list(revisions);
+            let wanted = revisions
+                .iter()
+                .map(|revision| repository.id(revision))
+                .collect();
+            let selection = wants(wanted);
             for ofs_delta in [true, false] {
-                let selection = wants(
-                    revisions
-                        .iter()
-                        .map(|revision| repository.id(revision))
-                        .collect(),
-                );
                 let plan = planned(&objects, &selection, PackOptions { ofs_delta, ..PLAIN });
                 let found = objects_of(&written(&plan), hash);
-                assert_eq!(
-                    found,
-                    repository.rev_list(revisions),
-                    "{revisions:?} {ofs_delta}"
-                );
+                assert_eq!(found, expected, "{revisions:?} {ofs_delta}");
             }
         }
     }
@@ -182,7 +178,7 @@ fn pushed_in_steps(repository: &Repository, directory: &std::path::Path) -> Obje
 #[test]
 fn several_packs_are_joined_entry_by_entry() {
     let repository = Repository::with_history(HashKind::Sha1);
-    let directory = tempfile::TempDir::new().unwrap();
+    let directory = directory();
     let objects = pushed_in_steps(&repository, directory.path());
     assert!(objects.packs().len() > 5);
     for ofs_delta in [true, false] {

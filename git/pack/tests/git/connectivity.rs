@@ -2,7 +2,7 @@ use git_id::{HashKind, ObjectId};
 use git_pack::{ConnectivityError, NoProgress, Objects, ReceiveOptions, check_connected, receive};
 use tempfile::TempDir;
 
-use crate::fixture::{NEVER, Repository, git_bytes, options, take};
+use crate::fixture::{NEVER, Repository, directory, git_bytes, options, take};
 
 /// A store that has what `revision` reaches, and a place for more.
 struct Store {
@@ -12,7 +12,7 @@ struct Store {
 
 impl Store {
     fn new(source: &Repository, revision: &str) -> Self {
-        let directory = TempDir::new().unwrap();
+        let directory = directory();
         let empty = Objects::empty(source.hash);
         let pack = take(&source.pack(revision, &[]), directory.path(), &empty).unwrap();
         Self {
@@ -25,7 +25,7 @@ impl Store {
     fn with(&self, pack: &[u8]) -> [Objects; 2] {
         let received = take(pack, self.directory.path(), &self.objects).unwrap();
         let with = self.objects.with_pack(&received.pack).unwrap();
-        let other = TempDir::new().unwrap().keep();
+        let other = directory().keep();
         let copy = other.join("x.pack");
         std::fs::copy(&received.pack, &copy).unwrap();
         std::fs::copy(&received.index, copy.with_extension("idx")).unwrap();
@@ -182,7 +182,7 @@ fn unchecked_nonsense_is_found_when_it_is_walked() {
         crate::packs::COMMIT,
         b"tree of no name\n",
     )]);
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let options = ReceiveOptions {
         check: false,
         ..options(HashKind::Sha1)

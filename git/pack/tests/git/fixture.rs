@@ -13,6 +13,16 @@ use tempfile::TempDir;
 
 pub(crate) static NEVER: AtomicBool = AtomicBool::new(false);
 
+/// A temporary directory, in memory where there is such a place.
+pub(crate) fn directory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        TempDir::new_in(memory).unwrap()
+    } else {
+        TempDir::new().unwrap()
+    }
+}
+
 /// Runs git and gives all it said.
 pub(crate) fn try_git(directory: &Path, arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new("git")
@@ -64,12 +74,29 @@ pub(crate) struct Repository {
 
 impl Repository {
     pub(crate) fn empty(hash: HashKind) -> Self {
-        let directory = TempDir::new().unwrap();
-        git(
-            directory.path(),
-            &["init", "-q", "--bare", "--object-format", hash.name(), "."],
-        );
+        let directory = directory();
+        let path = directory.path();
+        for below in ["objects/info", "objects/pack", "refs/heads"] {
+            std::fs::create_dir_all(path.join(below)).unwrap();
+        }
+        std::fs::write(path.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+        let format = match hash {
+            HashKind::Sha1 => "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
+            HashKind::Sha256 => {
+                "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\
+                 [extensions]\n\tobjectformat = sha256\n"
+            }
+        };
+        std::fs::write(path.join("config"), format).unwrap();
         Self { directory, hash }
+    }
+
+    /// An empty repository that borrows the objects of this one.
+    pub(crate) fn borrower(&self) -> Self {
+        let borrower = Self::empty(self.hash);
+        let line = format!("{}\n", self.path().join("objects").display());
+        std::fs::write(borrower.path().join("objects/info/alternates"), line).unwrap();
+        borrower
     }
 
     /// 60 commits with merges, renames, a revert, two directories that swap places, a large file that

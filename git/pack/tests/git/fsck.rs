@@ -2,9 +2,8 @@ use std::collections::BTreeSet;
 
 use git_id::HashKind;
 use git_pack::{Objects, ReceiveError};
-use tempfile::TempDir;
 
-use crate::fixture::{Repository, take, try_git};
+use crate::fixture::{Repository, directory, take, try_git};
 use crate::packs::{BLOB, COMMIT, Entry, TAG, TREE, id, pack};
 
 /// Git's own strict checks on a pack: what messages it has, or that it is content.
@@ -29,7 +28,7 @@ fn judged_by_git(scratch: &Repository, bytes: &[u8]) -> Result<(), BTreeSet<Stri
 
 /// Our verdict on a pack.
 fn judged_here(bytes: &[u8]) -> Result<(), &'static str> {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     match take(bytes, directory.path(), &Objects::empty(HashKind::Sha1)) {
         Ok(_) => Ok(()),
         Err(ReceiveError::Fsck { problem, .. }) => Err(problem.id()),

@@ -1,7 +1,7 @@
 use git_id::HashKind;
 use git_pack::{Kind, Objects, ReadError};
 
-use crate::fixture::{Repository, git_bytes};
+use crate::fixture::{Repository, directory, git_bytes};
 
 #[test]
 fn every_object_reads_as_git_reads_it() {
@@ -137,7 +137,7 @@ fn damaged_entries_are_errors_not_panics() {
     let pack = repository.objects().packs().remove(0);
     let bytes = std::fs::read(&pack).unwrap();
     let ids = repository.all_objects();
-    let directory = tempfile::TempDir::new().unwrap();
+    let directory = directory();
     let copy = directory.path().join("x.pack");
     std::fs::copy(pack.with_extension("idx"), copy.with_extension("idx")).unwrap();
     let mut errors = 0;

@@ -4,9 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use git_id::HashKind;
 use git_pack::{Defect, NoProgress, Objects, Progress, ReceiveError, ReceiveOptions, receive};
-use tempfile::TempDir;
 
-use crate::fixture::{NEVER, Repository, git, listing, options, take, try_git};
+use crate::fixture::{NEVER, Repository, directory, git, listing, options, take, try_git};
 use crate::packs::{BLOB, Entry, TREE, delta, id, pack, seal};
 
 const HASHES: [HashKind; 2] = [HashKind::Sha1, HashKind::Sha256];
@@ -18,7 +17,7 @@ fn the_index_is_the_one_git_makes() {
         for flags in [&["--delta-base-offset"][..], &[], &["--window=0"]] {
             let bytes = repository.pack("--all", flags);
             for threads in [1, 3] {
-                let directory = TempDir::new().unwrap();
+                let directory = directory();
                 let options = ReceiveOptions {
                     threads,
                     ..options(hash)
@@ -63,7 +62,7 @@ fn small_reads_change_nothing_and_nothing_behind_the_pack_is_taken() {
     let repository = Repository::with_history(HashKind::Sha1);
     let bytes = [repository.pack("main~50", &[]), b"and more".to_vec()].concat();
     for capacity in [1, 7, 4096] {
-        let directory = TempDir::new().unwrap();
+        let directory = directory();
         let mut input = BufReader::with_capacity(capacity, &bytes[..]);
         let options = options(HashKind::Sha1);
         let bases = Objects::empty(HashKind::Sha1);
@@ -114,7 +113,7 @@ fn a_thin_pack_is_completed() {
 fn a_delta_against_something_unknown_is_refused() {
     let repository = Repository::with_history(HashKind::Sha1);
     let thin = repository.pack("main\n^main~5\n", &["--thin"]);
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let error = take(&thin, directory.path(), &Objects::empty(HashKind::Sha1)).unwrap_err();
     let ReceiveError::MissingBase { base, deltas } = error else {
         panic!("{error}")
@@ -126,7 +125,7 @@ fn a_delta_against_something_unknown_is_refused() {
 
 #[test]
 fn an_empty_pack_stores_nothing() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let received = take(
         &pack(&[]),
         directory.path(),
@@ -140,8 +139,8 @@ fn an_empty_pack_stores_nothing() {
 #[test]
 fn any_damaged_byte_is_noticed_and_nothing_stays() {
     let repository = Repository::with_history(HashKind::Sha1);
-    let bytes = repository.pack("main~51", &["--delta-base-offset"]);
-    let directory = TempDir::new().unwrap();
+    let bytes = repository.pack("main~52", &["--delta-base-offset"]);
+    let directory = directory();
     let bases = Objects::empty(HashKind::Sha1);
     for at in 0..bytes.len() {
         let mut damaged = bytes.clone();
@@ -158,8 +157,8 @@ fn any_damaged_byte_is_noticed_and_nothing_stays() {
 #[test]
 fn a_pack_that_ends_early_is_noticed_wherever_it_ends() {
     let repository = Repository::with_history(HashKind::Sha1);
-    let bytes = repository.pack("main~51", &[]);
-    let directory = TempDir::new().unwrap();
+    let bytes = repository.pack("main~52", &[]);
+    let directory = directory();
     for length in 0..bytes.len() {
         let error = take(
             &bytes[..length],
@@ -308,7 +307,7 @@ fn what_is_not_sound_gets_its_own_error() {
             |e| matches!(e, ReceiveError::WrongKind { .. }),
         ),
     ];
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     for (what, bytes, expected) in cases {
         let error = take(&bytes, directory.path(), &Objects::empty(HashKind::Sha1)).unwrap_err();
         assert!(expected(&error), "{what}: {error:?}");
@@ -320,7 +319,7 @@ fn what_is_not_sound_gets_its_own_error() {
 fn limits_hold() {
     let repository = Repository::with_history(HashKind::Sha1);
     let bytes = repository.pack("main", &[]);
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let bases = Objects::empty(HashKind::Sha1);
     let with = |options: ReceiveOptions| {
         receive(
@@ -378,7 +377,7 @@ fn deltas_may_come_before_their_bases() {
         Entry::ReferenceDelta(&id(BLOB, one), &delta(one, two)),
         Entry::Whole(BLOB, one),
     ]);
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let received = take(&bytes, directory.path(), &Objects::empty(HashKind::Sha1)).unwrap();
     let objects = Objects::open_packs(HashKind::Sha1, &[received.pack]).unwrap();
     for content in [&one[..], two, three] {
@@ -394,7 +393,7 @@ fn deltas_may_come_before_their_bases() {
 #[test]
 fn an_object_that_is_stored_already_may_come_as_a_delta() {
     let (one, two, three) = (b"first content", b"second content", b"third content");
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let stored = pack(&[Entry::Whole(BLOB, one), Entry::Whole(BLOB, two)]);
     let stored = take(&stored, directory.path(), &Objects::empty(HashKind::Sha1)).unwrap();
     let bases = Objects::open_packs(HashKind::Sha1, &[stored.pack]).unwrap();
@@ -423,7 +422,7 @@ fn an_object_that_is_stored_already_may_come_as_a_delta() {
 fn the_same_pack_twice_is_kept_once() {
     let repository = Repository::with_history(HashKind::Sha1);
     let bytes = repository.pack("main", &[]);
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let bases = Objects::empty(HashKind::Sha1);
     let first = take(&bytes, directory.path(), &bases).unwrap();
     let before = listing(directory.path());
@@ -451,7 +450,7 @@ impl Progress for Recorded {
 fn progress_adds_up() {
     let repository = Repository::with_history(HashKind::Sha1);
     let bytes = repository.pack("main", &[]);
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let progress = Recorded::default();
     let bases = Objects::empty(HashKind::Sha1);
     let options = options(HashKind::Sha1);

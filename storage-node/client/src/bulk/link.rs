@@ -178,7 +178,10 @@ async fn write(
             Some(Err(error)) => error,
             None => FrameError::Io(std::io::ErrorKind::TimedOut.into()),
         };
-        tracing::debug!(error = &failed as &dyn std::error::Error, "a bulk connection broke");
+        tracing::debug!(
+            error = &failed as &dyn std::error::Error,
+            "a bulk connection broke"
+        );
         break;
     }
     shared.close();

@@ -83,10 +83,7 @@ impl Connection {
         let (replies, queue) = mpsc::channel(MAX_PIPELINED);
         let broken = CancellationToken::new();
         let write = write(stream.writer, queue, self.runtime.clone(), broken.clone());
-        let writing = self
-            .runtime
-            .tasks
-            .spawn("bulk replies", Box::pin(write));
+        let writing = self.runtime.tasks.spawn("bulk replies", Box::pin(write));
         let read = self.read(stream.reader, replies);
         let ended = tokio::select! {
             ended = read => ended,
@@ -131,9 +128,7 @@ impl Connection {
                 // Nobody writes once the connection is broken.
                 drop(replies.send((reply, turn)).await);
             };
-            self.runtime
-                .tasks
-                .spawn("bulk request", Box::pin(answer));
+            self.runtime.tasks.spawn("bulk request", Box::pin(answer));
         }
     }
 
@@ -146,9 +141,7 @@ impl Connection {
         let (answer, payload) = self.ask(frame).await;
         let message = wire::encode(number, &answer).unwrap_or_default();
         let reply = Frame { message, payload };
-        self.metrics
-            .sent_bytes
-            .inc_by(reply.payload_bytes() as u64);
+        self.metrics.sent_bytes.inc_by(reply.payload_bytes() as u64);
         self.metrics.in_flight.dec();
         reply
     }

@@ -108,9 +108,7 @@ impl Served {
 }
 
 /// Runs all cases. `make` returns new ends.
-pub(super) async fn transport(
-    make: &dyn Fn(&Runtime) -> Ends,
-) {
+pub(super) async fn transport(make: &dyn Fn(&Runtime) -> Ends) {
     macro_rules! cases {
         ($($case:ident),* $(,)?) => {$(
             let around = world();
@@ -178,7 +176,9 @@ async fn chunks_go_and_come_back(ends: Ends, world: (Runtime, ManualClock)) {
     );
 
     // More than one frame holds, as one fetch.
-    let large: Vec<Chunk> = (10..22).map(|number| chunk(number, MAX_CHUNK_BYTES)).collect();
+    let large: Vec<Chunk> = (10..22)
+        .map(|number| chunk(number, MAX_CHUNK_BYTES))
+        .collect();
     for part in large.chunks(4) {
         served.pool.store(&SESSION, part).await.unwrap();
     }
@@ -249,7 +249,9 @@ async fn wrong_bytes_are_refused_or_not_there(ends: Ends, world: (Runtime, Manua
     assert_eq!(refused, Err(NodeError::Mismatch { chunk: one.id }));
     // Other bytes of the same length are the caller's to notice; of another
     // length they would shift all others.
-    served.node.spoil(one.id, Bytes::from_static(b"longer than it was"));
+    served
+        .node
+        .spoil(one.id, Bytes::from_static(b"longer than it was"));
     let both = [two.clone(), one.clone()];
     served.pool.store(&SESSION, &both[..1]).await.unwrap();
     let refs = [reference(&one), reference(&two)];
@@ -268,9 +270,11 @@ async fn many_requests_share_few_connections(ends: Ends, world: (Runtime, Manual
     }
     assert!(served.asking.connections.get() <= i64::try_from(MAX_CONNECTIONS).unwrap());
     let refs: Vec<ChunkRef> = chunks.iter().map(reference).collect();
-    let fetches = refs
-        .iter()
-        .map(|chunk| served.pool.fetch(SESSION.domain, std::slice::from_ref(chunk)));
+    let fetches = refs.iter().map(|chunk| {
+        served
+            .pool
+            .fetch(SESSION.domain, std::slice::from_ref(chunk))
+    });
     let fetched = join_all(fetches).await;
     for (chunk, fetched) in chunks.iter().zip(fetched) {
         assert_eq!(fetched, Ok(vec![Some(chunk.bytes.clone())]));
@@ -542,7 +546,11 @@ async fn a_client_that_does_not_read_is_held_up_and_then_dropped(
 async fn a_client_that_stops_in_the_middle_is_dropped(ends: Ends, world: (Runtime, ManualClock)) {
     let served = Served::new(ends, world).await;
     let mut begun = served.raw().await;
-    begun.writer.write_all(b"DFb\x01\x05\0\0\0\0\0\0\0ab").await.unwrap();
+    begun
+        .writer
+        .write_all(b"DFb\x01\x05\0\0\0\0\0\0\0ab")
+        .await
+        .unwrap();
     begun.writer.flush().await.unwrap();
     let mut idle = served.raw().await;
     eventually(|| served.metrics.connections.get() == 2).await;

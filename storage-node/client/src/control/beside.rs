@@ -23,8 +23,10 @@ impl<A, B> Beside<A, B> {
 
 impl<A, B> Service<http::Request<Body>> for Beside<A, B>
 where
-    A: NamedService + Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
-    B: NamedService + Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    A: NamedService
+        + Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    B: NamedService
+        + Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
     A::Future: Send + 'static,
     B::Future: Send + 'static,
 {

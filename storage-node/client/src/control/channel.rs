@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::io;
 use std::time::Duration;
 
@@ -60,22 +59,20 @@ pub fn channel(
         .connect_with_connector_lazy(dial))
 }
 
-fn dial(
+async fn dial(
     connector: Connector,
     address: String,
     runtime: Runtime,
-) -> impl Future<Output = Result<TokioIo<TlsStream>, ConnectError>> {
-    async move {
-        let connected = {
-            let connect = std::pin::pin!(connector.connect(&address));
-            match select(connect, runtime.clock.sleep(CONNECT_DEADLINE)).await {
-                Either::Left((connected, _)) => connected,
-                Either::Right(_) => Err(io::ErrorKind::TimedOut.into()),
-            }
-        };
-        match connected {
-            Ok((stream, _)) => Ok(TokioIo::new(stream)),
-            Err(source) => Err(ConnectError { address, source }),
+) -> Result<TokioIo<TlsStream>, ConnectError> {
+    let connected = {
+        let connect = std::pin::pin!(connector.connect(&address));
+        match select(connect, runtime.clock.sleep(CONNECT_DEADLINE)).await {
+            Either::Left((connected, _)) => connected,
+            Either::Right(_) => Err(io::ErrorKind::TimedOut.into()),
         }
+    };
+    match connected {
+        Ok((stream, _)) => Ok(TokioIo::new(stream)),
+        Err(source) => Err(ConnectError { address, source }),
     }
 }

@@ -49,7 +49,7 @@ impl NodeService {
         let node = &self.node;
         match call {
             Call::Propose { group, request } => {
-                let committed = node.propose(group, request).await;
+                let committed = node.propose(group, *request).await;
                 Outcome::Propose(committed.map_err(Into::into))
             }
             Call::Read {

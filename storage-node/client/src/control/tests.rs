@@ -15,8 +15,8 @@ use tonic::transport::Server;
 
 use super::{Beside, Caller, Incoming, channel, service};
 use crate::identity::{Authority, Identity, Protocol, Role};
-use crate::remote::fake::{FakeNode, map, request};
 use crate::remote::RemoteNode;
+use crate::remote::fake::{FakeNode, map, request};
 
 const NODE: NodeId = NodeId(3);
 

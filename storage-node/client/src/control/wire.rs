@@ -17,7 +17,7 @@ const VERSION: u8 = 1;
 pub(crate) enum Call {
     Propose {
         group: GroupId,
-        request: Request,
+        request: Box<Request>,
     },
     Read {
         group: GroupId,

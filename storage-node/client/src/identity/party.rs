@@ -56,6 +56,21 @@ impl Identity {
         &self.peer
     }
 
+    /// The party's certificate, in PEM.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate
+    }
+
+    /// The party's private key, in PEM: a secret.
+    pub fn key_pem(&self) -> &str {
+        &self.key
+    }
+
+    /// The certificate of the cluster's authority, in PEM.
+    pub fn authority_pem(&self) -> &str {
+        &self.authority
+    }
+
     /// Keeps the identity in a directory, the key readable by its owner only.
     pub fn save(&self, directory: &Path) -> Result<(), IdentityError> {
         files::write(&directory.join(KEY_FILE), &self.key, Readers::Owner)?;

@@ -159,7 +159,10 @@ fn identities_are_kept_with_their_keys_closed() {
     let identity = authority.issue(Role::Frontend, "web", now).unwrap();
     identity.save(&path).unwrap();
     let loaded = Identity::load(&path).unwrap();
-    assert_eq!((loaded.cluster(), loaded.peer()), (CLUSTER, identity.peer()));
+    assert_eq!(
+        (loaded.cluster(), loaded.peer()),
+        (CLUSTER, identity.peer())
+    );
     let shown = format!("{loaded:?} {authority:?}");
     assert!(!shown.contains("PRIVATE"), "{shown}");
     for file in ["cluster.key", "identity.key"] {

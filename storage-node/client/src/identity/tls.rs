@@ -69,13 +69,12 @@ impl Acceptor {
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots(identity)?), provider())
                 .build()
                 .map_err(|error| IdentityError::Tls(rustls::Error::General(error.to_string())))?;
-        let mut config =
-            ServerConfig::builder_with_details(provider(), Arc::new(Time(clock)))
-                .with_protocol_versions(&[&TLS13])
-                .map_err(IdentityError::Tls)?
-                .with_client_cert_verifier(Arc::new(OfCluster { cluster, chain }))
-                .with_single_cert(vec![identity.certificate()?], identity.key()?)
-                .map_err(IdentityError::Tls)?;
+        let mut config = ServerConfig::builder_with_details(provider(), Arc::new(Time(clock)))
+            .with_protocol_versions(&[&TLS13])
+            .map_err(IdentityError::Tls)?
+            .with_client_cert_verifier(Arc::new(OfCluster { cluster, chain }))
+            .with_single_cert(vec![identity.certificate()?], identity.key()?)
+            .map_err(IdentityError::Tls)?;
         config.alpn_protocols = vec![protocol.alpn().to_vec()];
         config.send_tls13_tickets = 0;
         Ok(Self {
@@ -92,7 +91,12 @@ impl Acceptor {
         let stream = self.tls.accept(stream).await?;
         let (_, connection) = stream.get_ref();
         let agreed = connection.alpn_protocol();
-        let peer = peer(agreed, connection.peer_certificates(), self.protocol, self.cluster)?;
+        let peer = peer(
+            agreed,
+            connection.peer_certificates(),
+            self.protocol,
+            self.cluster,
+        )?;
         Ok((stream.into(), peer))
     }
 }
@@ -130,7 +134,12 @@ impl Connector {
         let stream = self.tls.connect(self.server.clone(), stream).await?;
         let (_, connection) = stream.get_ref();
         let agreed = connection.alpn_protocol();
-        let peer = peer(agreed, connection.peer_certificates(), self.protocol, self.cluster)?;
+        let peer = peer(
+            agreed,
+            connection.peer_certificates(),
+            self.protocol,
+            self.cluster,
+        )?;
         Ok((stream.into(), peer))
     }
 }

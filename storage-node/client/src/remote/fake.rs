@@ -9,7 +9,9 @@ use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::map::{self, ClusterMap, Policy};
-use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement, Value};
+use storage_node_api::metadata::{
+    Batch, ExecuteError, Executed, QueryError, Rows, Statement, Value,
+};
 use storage_node_api::node::{Node, NodeError, NodeFailure, NodeStatus, Presence};
 use storage_node_api::order::{
     Answer, Command, Committed, ProposeError, Query, ReadError, Reply, Request,
@@ -165,7 +167,9 @@ impl Node for FakeNode {
     ) -> Result<Vec<Option<Bytes>>, NodeError> {
         self.enter().await;
         let held = self.chunks.lock().unwrap();
-        let fetched = chunks.iter().map(|chunk| held.get(&(domain, chunk.id)).cloned());
+        let fetched = chunks
+            .iter()
+            .map(|chunk| held.get(&(domain, chunk.id)).cloned());
         Ok(fetched.collect())
     }
 
@@ -217,7 +221,10 @@ impl Node for FakeNode {
         self.enter().await;
         let found = batch.statements.len() as u64;
         let statement = 1;
-        Err(NodeFailure::Failed(ExecuteError::Guard { statement, found }))
+        Err(NodeFailure::Failed(ExecuteError::Guard {
+            statement,
+            found,
+        }))
     }
 
     async fn map(&self) -> Result<ClusterMap, NodeError> {

@@ -69,6 +69,7 @@ impl Node for RemoteNode {
         group: GroupId,
         request: Request,
     ) -> Result<Committed, NodeFailure<ProposeError>> {
+        let request = Box::new(request);
         match self.call(Call::Propose { group, request }).await {
             Ok(Outcome::Propose(committed)) => committed.map_err(Into::into),
             Ok(_) => Err(NodeFailure::Node(self.silent())),

@@ -70,7 +70,7 @@ async fn a_remote_node_answers_like_the_node_itself() {
     let cluster = Cluster::new();
     let fake = Arc::new(FakeNode::new(NodeId(3)));
     let at = cluster.serve(3, &fake).await;
-    let links = cluster.links(&[at.control.clone()], Arc::new(NoPeers));
+    let links = cluster.links(std::slice::from_ref(&at.control), Arc::new(NoPeers));
     let remote = links.node(&at);
     answers_alike(&*fake, &*remote).await;
     let one = chunk(1, 70_000);

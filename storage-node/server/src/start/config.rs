@@ -62,6 +62,23 @@ impl Default for Config {
     }
 }
 
+impl Checked {
+    /// The failure domain smaller than a region.
+    pub(crate) fn zone(&self) -> &str {
+        &self.zone
+    }
+
+    /// The region.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The share of the content.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+}
+
 impl Config {
     /// Checks that the values fit together.
     pub fn validate(self) -> Result<Checked, ConfigError> {

@@ -204,6 +204,11 @@ fn enter(
     Ok(record)
 }
 
+/// The map that a node's own replica of the cluster group has, if any.
+pub(crate) fn known_map(state: &dyn KeyValue) -> Option<ClusterMap> {
+    local_map(state).ok().flatten()
+}
+
 fn local_map(state: &dyn KeyValue) -> Result<Option<ClusterMap>, StartError> {
     let view = StateView::now(state, raft::GroupId(CLUSTER_GROUP.0)).map_err(StartError::State)?;
     match query(&view, &Query::Map).map_err(StartError::State)? {

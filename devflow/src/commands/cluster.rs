@@ -1,0 +1,143 @@
+//! `devflow cluster …`: make a cluster, invite, join, look.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use runtime::Runtime;
+use storage_node_api::ClusterId;
+use storage_node_client::bulk::{self, TcpTransport};
+use storage_node_client::identity::{Authority, Identity, Role as Party};
+use storage_node_client::remote::RemoteLinks;
+use storage_node_client::tier::{Links, NoPeers};
+
+use super::identity::{INVITATION, Invitation, Place, directory, load, save};
+use super::{block_on, status, verify};
+use crate::cli::{ClusterCommand, InitArguments, InviteArguments, JoinArguments, Role};
+use crate::config::Config;
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<()> {
+    match command {
+        ClusterCommand::Init(arguments) => init(arguments),
+        ClusterCommand::Invite(arguments) => invite(arguments),
+        ClusterCommand::Join(arguments) => join(arguments),
+        ClusterCommand::Status(arguments) => {
+            let data = Config::load(&arguments.common, None)?.data;
+            block_on(status::show(data, arguments.json))
+        }
+        ClusterCommand::Verify(arguments) => {
+            let data = Config::load(&arguments.common, None)?.data;
+            block_on(verify::all(data))
+        }
+    }
+}
+
+fn init(arguments: &InitArguments) -> anyhow::Result<()> {
+    let data = Config::load(&arguments.common, None)?.data;
+    let runtime = Runtime::real();
+    let now = runtime.clock.now();
+    let authority = Authority::create(ClusterId::random(&*runtime.random), now)?;
+    let name = party_name(&runtime);
+    let place = Place {
+        founder: true,
+        role: "node".to_owned(),
+        seeds: Vec::new(),
+        listen: Some(arguments.listen.to_string()),
+        bulk: Some(arguments.bulk.to_string()),
+    };
+    save(&data, &authority.issue(Party::Node, &name, now)?, &place)?;
+    let keys = directory(&data).join("authority");
+    fs::create_dir_all(&keys)?;
+    authority.save(&keys)?;
+    println!("made cluster {}", authority.cluster());
+    println!("start its first node:  devflow storage-node --data {}", data.display());
+    println!("invite others:         devflow cluster invite node --data {}", data.display());
+    println!("keep {} safe: whoever has it decides who is in the cluster", keys.display());
+    Ok(())
+}
+
+fn invite(arguments: &InviteArguments) -> anyhow::Result<()> {
+    let data = Config::load(&arguments.common, None)?.data;
+    let (_, place) = load(&data)?;
+    let keys = directory(&data).join("authority");
+    ensure!(
+        keys.exists(),
+        "{} does not hold the cluster's authority: invite from the directory of `devflow cluster init`",
+        data.display()
+    );
+    let authority = Authority::load(&keys)?;
+    let runtime = Runtime::real();
+    let (party, role) = match arguments.role {
+        Role::Node => (Party::Node, "node"),
+        Role::Frontend => (Party::Frontend, "frontend"),
+    };
+    let identity = authority.issue(party, &party_name(&runtime), runtime.clock.now())?;
+    let mut seeds = place.seeds;
+    seeds.extend(place.listen);
+    let invitation = Invitation {
+        version: INVITATION,
+        role: role.to_owned(),
+        seeds,
+        authority: identity.authority_pem().to_owned(),
+        certificate: identity.certificate_pem().to_owned(),
+        key: identity.key_pem().to_owned(),
+    };
+    println!("{}", serde_json::to_string_pretty(&invitation)?);
+    Ok(())
+}
+
+fn join(arguments: &JoinArguments) -> anyhow::Result<()> {
+    let data = Config::load(&arguments.common, None)?.data;
+    let text = read(&arguments.invitation)?;
+    let invitation: Invitation =
+        serde_json::from_str(&text).context("the invitation is not what `cluster invite` wrote")?;
+    ensure!(
+        invitation.version == INVITATION,
+        "the invitation has version {}, this program knows {INVITATION}",
+        invitation.version
+    );
+    let Invitation { role, seeds, authority, certificate, key, .. } = invitation;
+    let identity = Identity::from_pem(certificate, key, authority)?;
+    let is_node = identity.peer().role == Party::Node;
+    let place = Place {
+        founder: false,
+        role,
+        seeds,
+        listen: is_node.then(|| arguments.listen.to_string()),
+        bulk: is_node.then(|| arguments.bulk.to_string()),
+    };
+    save(&data, &identity, &place)?;
+    let program = if is_node { "storage-node" } else { "frontend" };
+    println!("start it:  devflow {program} --data {}", data.display());
+    Ok(())
+}
+
+/// Links to the cluster with the identity of a data directory.
+pub(super) fn links(data: &Path, runtime: &Runtime) -> anyhow::Result<Arc<dyn Links>> {
+    let (identity, place) = load(data)?;
+    let transport = Arc::new(TcpTransport::new(&identity, runtime.clone())?);
+    let mut seeds = place.seeds;
+    seeds.extend(place.listen);
+    let metrics = bulk::Metrics::default();
+    let local = Arc::new(NoPeers);
+    let links =
+        RemoteLinks::new(&identity, transport, &seeds, local, runtime.clone(), metrics)?;
+    Ok(Arc::new(links))
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    fs::read_to_string(path).with_context(|| format!("read the invitation {}", path.display()))
+}
+
+/// A name that no other party has, of twelve random digits.
+fn party_name(runtime: &Runtime) -> String {
+    format!("p{:012}", runtime.random.below(1_000_000_000_000))
+}

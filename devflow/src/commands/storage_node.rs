@@ -1,0 +1,47 @@
+//! `devflow storage-node`: one node of a cluster.
+
+use prometheus_client::registry::Registry;
+use runtime::Runtime;
+use storage_node_server::directory::DataDirectory;
+use storage_node_server::member::{self, Member};
+use storage_node_server::start::Stores;
+use tokio::net::TcpListener;
+
+use super::{asked_to_stop, block_on, identity, probes};
+use crate::cli::NodeArguments;
+use crate::config::Config;
+use crate::telemetry;
+
+/// Runs the node until asked to stop.
+pub(crate) fn run(arguments: &NodeArguments) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.common, None)?;
+    telemetry::start(&config.log)?;
+    block_on(serve(config, arguments.http))
+}
+
+async fn serve(config: Config, http: Option<std::net::SocketAddr>) -> anyhow::Result<()> {
+    let node_config = config.node.clone().validate()?;
+    let part = identity::node_part(&config.data)?;
+    let directory = DataDirectory::open(&config.data)?;
+    let probes = match http {
+        Some(address) => Some(TcpListener::bind(address).await?),
+        None => None,
+    };
+    let runtime = Runtime::real();
+    let mut registry = Registry::default();
+    let stores = Stores::on_disk(&directory)?;
+    let member = member::run(&part, stores, &node_config, runtime.clone(), &mut registry).await?;
+    let Member { node, service, addresses } = member;
+    println!("listening on https://{} for control and raft", addresses.control);
+    println!("listening on tls://{} for bulk", addresses.bulk);
+    if let Some(listener) = probes {
+        println!("listening on http://{}", listener.local_addr()?);
+        let ready = node.clone();
+        let probes = probes::serve(listener, registry, move || ready.is_ready());
+        runtime.tasks.spawn("probes", Box::pin(probes));
+    }
+    asked_to_stop().await?;
+    service.stop(&runtime).await;
+    node.shutdown().await;
+    Ok(())
+}
