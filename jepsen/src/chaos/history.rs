@@ -33,6 +33,8 @@ pub(super) struct Line<'a> {
     pub(super) value: &'a str,
     /// How it ended.
     pub(super) outcome: Outcome,
+    /// What git said, if it failed.
+    pub(super) said: &'a str,
 }
 
 /// The record of a run: one JSON object a line.

@@ -87,6 +87,7 @@ fn kill_and_revive(process: &mut Process, down: Duration, shared: &Shared) -> an
             process: &name,
             value: "",
             outcome: Outcome::Ok,
+            said: "",
         })
     };
     let begin = shared.history.now_ms();

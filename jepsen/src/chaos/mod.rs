@@ -110,7 +110,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "{} groups: one state hash each on all three nodes",
         settled.nodes[0].groups.len()
     );
-    print!("{}", cluster.verify()?);
+    print!("{}", cluster.wait_until_verified(Duration::from_secs(90))?);
     verdict::check(&bases, &logs, &place.path().join("verdict"))?;
     println!("history: {}", fs::canonicalize(&options.history)?.display());
     println!("{ok} passed, 0 failed");

@@ -43,7 +43,7 @@ pub(super) fn push_until_stopped(
         let base = &bases[round % bases.len()];
         let url = Git::url(base, &format!("{ADMINISTRATOR}/{repository}.git"));
         let begin_ms = shared.history.now_ms();
-        let outcome = push(&git, &url, round)?;
+        let (outcome, said) = push(&git, &url, round)?;
         shared.history.add(&Line {
             begin_ms,
             end_ms: shared.history.now_ms(),
@@ -51,6 +51,7 @@ pub(super) fn push_until_stopped(
             process: &repository,
             value: &commit,
             outcome,
+            said: &said,
         })?;
         if outcome == Outcome::Ok {
             shared.acknowledged.fetch_add(1, Ordering::SeqCst);
@@ -62,7 +63,7 @@ pub(super) fn push_until_stopped(
     Ok(Log { repository, pushes })
 }
 
-fn push(git: &Git, url: &str, round: usize) -> anyhow::Result<Outcome> {
+fn push(git: &Git, url: &str, round: usize) -> anyhow::Result<(Outcome, String)> {
     let tag = format!("HEAD:refs/tags/t{round}");
     let branches = ["HEAD:refs/heads/main", "HEAD:refs/heads/twin"];
     // Never a fast-forward question: an earlier push of unknown outcome may have happened.
@@ -77,13 +78,16 @@ fn push(git: &Git, url: &str, round: usize) -> anyhow::Result<Outcome> {
     ]);
     let output = output.context("run git push")?;
     if output.status.success() {
-        return Ok(Outcome::Ok);
+        return Ok((Outcome::Ok, String::new()));
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let refused = said.contains("[remote rejected]") && !said.contains("may have happened");
-    Ok(if refused {
-        Outcome::Fail
-    } else {
-        Outcome::Unknown
-    })
+    Ok((
+        if refused {
+            Outcome::Fail
+        } else {
+            Outcome::Unknown
+        },
+        said,
+    ))
 }

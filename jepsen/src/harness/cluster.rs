@@ -104,6 +104,18 @@ impl Cluster {
         run(&["cluster", "verify", "--data", path(&data)?])
     }
 
+    /// The same, given time: a node that was away fetches what it lacks when it
+    /// next looks.
+    pub fn wait_until_verified(&self, deadline: Duration) -> anyhow::Result<String> {
+        let began = Instant::now();
+        loop {
+            match self.verify() {
+                Err(_) if began.elapsed() < deadline => thread::sleep(Duration::from_secs(1)),
+                verified => return verified,
+            }
+        }
+    }
+
     /// Waits until all nodes are voters of all groups, agree on the state hash at
     /// one index, and lack no chunk.
     pub fn wait_until_settled(&self, deadline: Duration) -> anyhow::Result<Status> {

@@ -5,7 +5,7 @@ use git_id::ObjectId;
 
 use crate::Kind;
 use crate::id_map::IdMap;
-use crate::objects::{Loaded, Objects, Place, ReadError, Reader};
+use crate::objects::{Loaded, MAX_TAG_CHAIN, Objects, Place, ReadError, Reader};
 use crate::parse::{commit_links, tag_target};
 
 pub(crate) type NumberMap<V> = HashMap<u32, V, BuildHasherDefault<NumberHasher>>;
@@ -168,20 +168,24 @@ impl<'a> Graph<'a> {
         mut number: u32,
         tag: &mut dyn FnMut(u32),
     ) -> Result<(u32, Kind), ReadError> {
-        loop {
+        for _ in 0..MAX_TAG_CHAIN {
             let kind = self.kind(number)?;
             if kind != Kind::Tag {
                 return Ok((number, kind));
             }
             tag(number);
             let loaded = self.load(number)?;
-            let (target, _) = tag_target(&loaded.data, self.objects.hash()).ok_or_else(|| {
-                ReadError::Malformed {
-                    id: self.id(number),
-                    kind: Kind::Tag,
-                }
-            })?;
+            let target = tag_target(&loaded.data, self.objects.hash());
+            let (target, _) = target.ok_or_else(|| self.malformed(number, Kind::Tag))?;
             number = self.expect_from(&target, number)?;
+        }
+        Err(self.malformed(number, Kind::Tag))
+    }
+
+    fn malformed(&self, number: u32, kind: Kind) -> ReadError {
+        ReadError::Malformed {
+            id: self.id(number),
+            kind,
         }
     }
 

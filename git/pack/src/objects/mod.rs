@@ -33,6 +33,9 @@ use crate::reachability::Reachability;
 /// The longest delta chain that is received or followed. Git writes at most 4095.
 pub(crate) const MAX_DELTA_CHAIN: usize = 10_000;
 
+/// The longest chain of tags of tags that is followed.
+pub(crate) const MAX_TAG_CHAIN: usize = 10_000;
+
 /// The largest object that is read into memory, 2 GiB.
 pub(crate) const MAX_READ_BYTES: u64 = 1 << 31;
 

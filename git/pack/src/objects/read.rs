@@ -2,15 +2,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use git_id::ObjectId;
 
-use super::{Header, Object, Objects, Place, ReadError, Reader};
+use super::{Header, MAX_TAG_CHAIN, Object, Objects, Place, ReadError, Reader};
 use crate::Kind;
 use crate::parse::{Commit, EntryKind, RawEntries, TreeEntry, parse_commit, tag_target};
 
 /// Readers kept for reuse; more may be in use at a time.
 const MAX_IDLE_READERS: usize = 4;
-
-/// The longest chain of tags of tags that is followed.
-const MAX_TAG_DEPTH: usize = 100;
 
 impl Objects {
     /// Kind and size of an object; `None` if it is not here.
@@ -55,7 +52,7 @@ impl Objects {
     /// A tag on the way is damaged or malformed.
     pub fn peel(&self, id: &ObjectId) -> Result<Option<ObjectId>, ReadError> {
         let mut at = *id;
-        for _ in 0..MAX_TAG_DEPTH {
+        for _ in 0..MAX_TAG_CHAIN {
             match self.header(&at)? {
                 Some(Header {
                     kind: Kind::Tag, ..

@@ -98,11 +98,11 @@ struct Span {
 pub struct Written {
     /// Objects in the pack.
     pub objects: u32,
-    /// How many of them are deltas.
+    /// How many of them are deltas; those in packs that were copied whole are not counted.
     pub deltas: u32,
     /// How many were copied as they are stored.
     pub reused: u32,
-    /// How many of those copied are deltas.
+    /// How many of those copied are deltas, counted like `deltas`.
     pub reused_deltas: u32,
     /// Bytes of the whole pack.
     pub bytes: u64,

@@ -268,12 +268,13 @@ impl<'a> Writer<'a> {
     }
 
     fn flush(&mut self, pack: usize, run: Option<Run>) -> Result<(), WriteError> {
-        match run {
-            None => Ok(()),
-            Some(run) => self
-                .out
-                .put(&self.pack(pack).bytes()[run.start as usize..run.end as usize]),
-        }
+        let Some(run) = run else { return Ok(()) };
+        let bytes = self
+            .pack(pack)
+            .bytes()
+            .get(run.start as usize..run.end as usize);
+        let bytes = bytes.ok_or_else(|| self.corrupt(pack, run.start, Defect::Truncated))?;
+        self.out.put(bytes)
     }
 
     /// The base of a delta that gives its distance.

@@ -3,6 +3,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use git_id::{HashKind, ObjectId};
 
@@ -130,6 +131,7 @@ pub(super) fn finish(
     bases: &Objects,
     options: &ReceiveOptions,
     parts: Parts,
+    cancel: &AtomicBool,
 ) -> Result<ReceivedPack, ReceiveError> {
     let Parts {
         streamed,
@@ -167,7 +169,7 @@ pub(super) fn finish(
     write_index(work, options, &streamed, &named, &completed, checksum)?;
     let objects = named.len() as u32;
     drop(named);
-    check_special_blobs(work, bases, &special)?;
+    check_special_blobs(work, bases, &special, cancel)?;
     let completed_bases = completed.len() as u32;
     let edges = publish(work, target, options, checksum, edges.as_ref())?;
     let pack = target.join(format!("pack-{checksum}.pack"));
@@ -231,6 +233,7 @@ fn check_special_blobs(
     work: &Workplace,
     bases: &Objects,
     special: &BTreeSet<(SpecialFile, ObjectId)>,
+    cancel: &AtomicBool,
 ) -> Result<(), ReceiveError> {
     if special.is_empty() {
         return Ok(());
@@ -239,6 +242,9 @@ fn check_special_blobs(
         .with_pack(&work.file("pack"))
         .map_err(ReceiveError::Reopen)?;
     for (file, id) in special {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(ReceiveError::Cancelled);
+        }
         let refused = |kind, problem| {
             Err(ReceiveError::Fsck {
                 id: *id,

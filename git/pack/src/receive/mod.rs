@@ -134,18 +134,13 @@ pub fn receive(
         cancel,
     )?;
     drop(map);
-    finish::finish(
-        &work,
-        directory,
-        bases,
-        options,
-        finish::Parts {
-            streamed,
-            completed,
-            checksum,
-            examiners,
-        },
-    )
+    let parts = finish::Parts {
+        streamed,
+        completed,
+        checksum,
+        examiners,
+    };
+    finish::finish(&work, directory, bases, options, parts, cancel)
 }
 
 /// Rebuilds all deltas; gives the pack as mapped before it was completed, the

@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use git_id::{HashKind, ObjectId};
 use git_pack::{ConnectivityError, NoProgress, Objects, ReceiveOptions, check_connected, receive};
 use tempfile::TempDir;
@@ -7,6 +9,7 @@ use crate::fixture::{NEVER, Repository, directory, git_bytes, options, take};
 /// A store that has what `revision` reaches, and a place for more.
 struct Store {
     directory: TempDir,
+    copies: RefCell<Vec<TempDir>>,
     objects: Objects,
 }
 
@@ -18,6 +21,7 @@ impl Store {
         Self {
             objects: empty.with_pack(&pack.pack).unwrap(),
             directory,
+            copies: RefCell::default(),
         }
     }
 
@@ -25,10 +29,11 @@ impl Store {
     fn with(&self, pack: &[u8]) -> [Objects; 2] {
         let received = take(pack, self.directory.path(), &self.objects).unwrap();
         let with = self.objects.with_pack(&received.pack).unwrap();
-        let other = directory().keep();
-        let copy = other.join("x.pack");
+        let other = directory();
+        let copy = other.path().join("x.pack");
         std::fs::copy(&received.pack, &copy).unwrap();
         std::fs::copy(&received.index, copy.with_extension("idx")).unwrap();
+        self.copies.borrow_mut().push(other);
         [with, self.objects.with_pack(&copy).unwrap()]
     }
 }
