@@ -156,6 +156,10 @@ pub(crate) enum GitCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Passed {
     /// The options of git's own program, and the directory.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGUMENTS"
+    )]
     pub(crate) arguments: Vec<std::ffi::OsString>,
 }

@@ -4,7 +4,10 @@
 //! the environment, sets up logging, and knows both the storage tier and what
 //! stands on it.
 
-#![expect(clippy::print_stdout, reason = "a command speaks to the person who ran it")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a command speaks to the person who ran it"
+)]
 
 mod cli;
 mod commands;

@@ -28,14 +28,20 @@ pub(crate) enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            level: "info".to_owned(),
+        }
     }
 }
 
 /// Starts logging to standard error, for the life of the process.
 pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
     let given: Targets = config.level.parse().map_err(|error| {
-        anyhow::anyhow!("log.level {:?}: {error}; write for example info,raft=debug", config.level)
+        anyhow::anyhow!(
+            "log.level {:?}: {error}; write for example info,raft=debug",
+            config.level
+        )
     })?;
     // The consensus library tells its every step at info; it matters only when asked for.
     let targets = if config.level.contains("openraft") {
@@ -46,10 +52,15 @@ pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
     let layer = match config.format {
         LogFormat::Text => {
             let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            fmt::layer().with_ansi(colour).with_writer(std::io::stderr).boxed()
+            fmt::layer()
+                .with_ansi(colour)
+                .with_writer(std::io::stderr)
+                .boxed()
         }
         LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(targets)).try_init()?;
+    tracing_subscriber::registry()
+        .with(layer.with_filter(targets))
+        .try_init()?;
     Ok(())
 }

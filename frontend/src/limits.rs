@@ -24,9 +24,11 @@ pub const HTTP_HEADERS: usize = 100;
 /// connection is kept.
 pub const HEADER_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Over this long a client must send at least [`PACE_BYTES`] of a body, and must
-/// take something of an answer.
+/// Over this long a client must send at least [`PACE_BYTES`] of a body.
 pub const PACE_WINDOW: Duration = Duration::from_secs(60);
+
+/// Within this long a client must take something of an answer that waits for it.
+pub const STALL_WINDOW: Duration = Duration::from_secs(120);
 
 /// What a client must send of a body in a [`PACE_WINDOW`] in which the server
 /// waits for it.
@@ -47,7 +49,7 @@ pub const RETRY_AFTER_SECONDS: u64 = 5;
 /// Wrong passwords for one account from one address in a [`THROTTLE_WINDOW`].
 pub const FAILED_SIGN_INS: u32 = 10;
 
-/// Wrong passwords and tokens from one address in a [`THROTTLE_WINDOW`].
+/// Wrong passwords from one address in a [`THROTTLE_WINDOW`].
 pub const FAILED_SIGN_INS_OF_ADDRESS: u32 = 100;
 
 /// How long wrong passwords count.

@@ -53,9 +53,18 @@ fn init(arguments: &InitArguments) -> anyhow::Result<()> {
     fs::create_dir_all(&keys)?;
     authority.save(&keys)?;
     println!("made cluster {}", authority.cluster());
-    println!("start its first node:  devflow storage-node --data {}", data.display());
-    println!("invite others:         devflow cluster invite node --data {}", data.display());
-    println!("keep {} safe: whoever has it decides who is in the cluster", keys.display());
+    println!(
+        "start its first node:  devflow storage-node --data {}",
+        data.display()
+    );
+    println!(
+        "invite others:         devflow cluster invite node --data {}",
+        data.display()
+    );
+    println!(
+        "keep {} safe: whoever has it decides who is in the cluster",
+        keys.display()
+    );
     Ok(())
 }
 
@@ -99,7 +108,14 @@ fn join(arguments: &JoinArguments) -> anyhow::Result<()> {
         "the invitation has version {}, this program knows {INVITATION}",
         invitation.version
     );
-    let Invitation { role, seeds, authority, certificate, key, .. } = invitation;
+    let Invitation {
+        role,
+        seeds,
+        authority,
+        certificate,
+        key,
+        ..
+    } = invitation;
     let identity = Identity::from_pem(certificate, key, authority)?;
     let is_node = identity.peer().role == Party::Node;
     let place = Place {
@@ -123,8 +139,14 @@ pub(super) fn links(data: &Path, runtime: &Runtime) -> anyhow::Result<Arc<dyn Li
     seeds.extend(place.listen);
     let metrics = bulk::Metrics::default();
     let local = Arc::new(NoPeers);
-    let links =
-        RemoteLinks::new(&identity, transport, &seeds, local, runtime.clone(), metrics)?;
+    let links = RemoteLinks::new(
+        &identity,
+        transport,
+        &seeds,
+        local,
+        runtime.clone(),
+        metrics,
+    )?;
     Ok(Arc::new(links))
 }
 

@@ -35,7 +35,15 @@ async fn connect(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("listen on {}", config.http.address))?;
     let storage = Arc::new(Client::new(links, runtime.clone(), client_config));
     let cache = directory.below("cache")?;
-    serve(config, cache, storage, runtime, Registry::default(), listener).await
+    serve(
+        config,
+        cache,
+        storage,
+        runtime,
+        Registry::default(),
+        listener,
+    )
+    .await
 }
 
 /// Brings the schema up to date, makes the first administrator, and serves
@@ -66,9 +74,14 @@ pub(super) async fn serve(
 
 async fn make_administrator(frontend: &Frontend, admin: &AdminConfig) -> anyhow::Result<()> {
     let accounts = &frontend.forge().accounts;
-    let made = accounts.ensure_administrator(&admin.name, admin.password.as_deref()).await?;
+    let made = accounts
+        .ensure_administrator(&admin.name, admin.password.as_deref())
+        .await?;
     if let Some(password) = made {
-        println!("the administrator is {:?} with the password {password}", admin.name);
+        println!(
+            "the administrator is {:?} with the password {password}",
+            admin.name
+        );
         println!("it is not shown again: keep it, or change it after signing in");
     }
     Ok(())

@@ -27,7 +27,10 @@ pub(crate) fn run(command: GitCommand) -> ExitCode {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "git passes the protocol and CGI its request here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "git passes the protocol and CGI its request here"
+)]
 async fn serve(command: GitCommand) -> Result<(), Box<dyn Error>> {
     let protocol = std::env::var("GIT_PROTOCOL").unwrap_or_default();
     match command {

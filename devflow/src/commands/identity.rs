@@ -59,7 +59,10 @@ pub(super) fn save(data: &Path, identity: &Identity, place: &Place) -> anyhow::R
     );
     fs::create_dir_all(&directory)?;
     identity.save(&directory)?;
-    fs::write(directory.join("place.json"), serde_json::to_string_pretty(place)?)?;
+    fs::write(
+        directory.join("place.json"),
+        serde_json::to_string_pretty(place)?,
+    )?;
     Ok(())
 }
 
@@ -73,14 +76,26 @@ pub(super) fn load(data: &Path) -> anyhow::Result<(Identity, Place)> {
         );
     }
     let text = fs::read_to_string(directory.join("place.json")).context("read the node's place")?;
-    Ok((Identity::load(&directory)?, serde_json::from_str(&text).context("read the node's place")?))
+    Ok((
+        Identity::load(&directory)?,
+        serde_json::from_str(&text).context("read the node's place")?,
+    ))
 }
 
 /// The same, for a storage node.
 pub(super) fn node_part(data: &Path) -> anyhow::Result<Part> {
     let (identity, place) = load(data)?;
     let (Some(listen), Some(bulk)) = (place.listen, place.bulk) else {
-        bail!("{} was invited as a frontend: start it with `devflow frontend`", data.display());
+        bail!(
+            "{} was invited as a frontend: start it with `devflow frontend`",
+            data.display()
+        );
     };
-    Ok(Part { identity, founder: place.founder, seeds: place.seeds, listen, bulk })
+    Ok(Part {
+        identity,
+        founder: place.founder,
+        seeds: place.seeds,
+        listen,
+        bulk,
+    })
 }

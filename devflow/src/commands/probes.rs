@@ -28,7 +28,11 @@ pub(super) async fn serve(
         }
     };
     let readiness = move || {
-        let status = if ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let status = if ready() {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
         async move { status }
     };
     let router = Router::new()

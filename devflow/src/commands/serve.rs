@@ -39,7 +39,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let node = start(
         Stores::on_disk(&directory)?,
         Membership::Founder { cluster: None },
-        Network { peers: Arc::new(Alone), links: Arc::new(NoPeers) },
+        Network {
+            peers: Arc::new(Alone),
+            links: Arc::new(NoPeers),
+        },
         Addresses::default(),
         &node_config,
         runtime.clone(),

@@ -22,9 +22,14 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         nodes.push((node, status.ok()));
     }
     if as_json {
-        let nodes: Vec<Value> =
-            nodes.iter().map(|(node, status)| to_json(node.id.0, status.as_ref())).collect();
-        println!("{}", json!({"cluster": map.cluster.to_string(), "epoch": map.epoch.0, "nodes": nodes}));
+        let nodes: Vec<Value> = nodes
+            .iter()
+            .map(|(node, status)| to_json(node.id.0, status.as_ref()))
+            .collect();
+        println!(
+            "{}",
+            json!({"cluster": map.cluster.to_string(), "epoch": map.epoch.0, "nodes": nodes})
+        );
         return Ok(());
     }
     println!("cluster {}, map epoch {}", map.cluster, map.epoch);
@@ -65,10 +70,16 @@ fn print(address: &str, status: &NodeStatus) {
         status.available_bytes >> 20,
     );
     for group in &status.groups {
-        let leader = group.leader.map_or("no leader".to_owned(), |id| format!("leader {id}"));
+        let leader = group
+            .leader
+            .map_or("no leader".to_owned(), |id| format!("leader {id}"));
         println!(
             "  group {:<4} {leader}, term {}, applied {} of {}, {} voters",
-            group.group, group.term, group.applied, group.committed, group.voters.len()
+            group.group,
+            group.term,
+            group.applied,
+            group.committed,
+            group.voters.len()
         );
     }
 }
@@ -81,7 +92,11 @@ fn to_json(id: u64, status: Option<&NodeStatus>) -> Value {
         .groups
         .iter()
         .map(|group| {
-            let hash: String = group.state_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash: String = group
+                .state_hash
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             json!({
                 "group": group.group.0,
                 "leader": group.leader.map(|leader| leader.0),

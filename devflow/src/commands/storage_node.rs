@@ -31,8 +31,15 @@ async fn serve(config: Config, http: Option<std::net::SocketAddr>) -> anyhow::Re
     let mut registry = Registry::default();
     let stores = Stores::on_disk(&directory)?;
     let member = member::run(&part, stores, &node_config, runtime.clone(), &mut registry).await?;
-    let Member { node, service, addresses } = member;
-    println!("listening on https://{} for control and raft", addresses.control);
+    let Member {
+        node,
+        service,
+        addresses,
+    } = member;
+    println!(
+        "listening on https://{} for control and raft",
+        addresses.control
+    );
     println!("listening on tls://{} for bulk", addresses.bulk);
     if let Some(listener) = probes {
         println!("listening on http://{}", listener.local_addr()?);

@@ -33,7 +33,10 @@ pub(super) async fn all(data: PathBuf) -> anyhow::Result<()> {
         let found = check_node(&*links, &map, node).await?;
         println!(
             "node {}: {} chunks read and intact ({} MiB), {} missing or damaged",
-            node.id, found.intact, found.bytes >> 20, found.faults
+            node.id,
+            found.intact,
+            found.bytes >> 20,
+            found.faults
         );
         faults += found.faults;
     }
@@ -67,7 +70,10 @@ async fn page(
     after: Vec<u8>,
 ) -> anyhow::Result<Page> {
     let query = Query::LiveChunks { after };
-    let answer = links.node(node).read(group, ReadPoint::Linearizable, query).await?;
+    let answer = links
+        .node(node)
+        .read(group, ReadPoint::Linearizable, query)
+        .await?;
     let Answer::LiveChunks { chunks, next } = answer else {
         anyhow::bail!("node {} answered another question", node.id);
     };
@@ -89,7 +95,12 @@ async fn check_chunks(
             bytes += chunk.length as usize;
             other == domain && bytes <= PUT_BATCH_BYTES
         };
-        let length = rest.iter().take(CHUNK_BATCH).take_while(fits).count().max(1);
+        let length = rest
+            .iter()
+            .take(CHUNK_BATCH)
+            .take_while(fits)
+            .count()
+            .max(1);
         let (batch, others) = rest.split_at(length);
         rest = others;
         let wanted: Vec<ChunkRef> = batch.iter().map(|(_, chunk)| *chunk).collect();

@@ -66,19 +66,26 @@ impl Default for Config {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 3000)) }
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 3000)),
+        }
     }
 }
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { name: "admin".to_owned(), password: None }
+        Self {
+            name: "admin".to_owned(),
+            password: None,
+        }
     }
 }
 
 impl std::fmt::Debug for AdminConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AdminConfig").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("AdminConfig")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,7 +95,11 @@ impl Config {
         // What no layer names has its default.
         let mut figment = Figment::new();
         if let Some(file) = &common.config {
-            anyhow::ensure!(file.exists(), "the configuration file {} does not exist", file.display());
+            anyhow::ensure!(
+                file.exists(),
+                "the configuration file {} does not exist",
+                file.display()
+            );
             figment = figment.merge(Toml::file_exact(file));
         }
         figment = figment.merge(Env::prefixed("DEVFLOW_").ignore(&["binary"]).split("__"));

@@ -34,14 +34,6 @@ pub(crate) async fn sign_in(
 }
 
 async fn verify(site: &Site, credentials: Credentials, peer: Peer) -> Result<Viewer, AuthError> {
-    let account = match &credentials {
-        Credentials::Password { name, .. } => Some(name.clone()),
-        Credentials::Token(_) | Credentials::NoToken => None,
-    };
-    let now = site.runtime.clock.monotonic();
-    if !site.throttle.allows(peer, account.as_deref(), now) {
-        return Err(AuthError::Throttled);
-    }
     let verified = match credentials {
         Credentials::NoToken => Err(AuthError::Token(AuthenticateError::Unknown)),
         Credentials::Token(secret) => match site.forge.tokens.authenticate(&secret).await {
@@ -50,17 +42,34 @@ async fn verify(site: &Site, credentials: Credentials, peer: Peer) -> Result<Vie
             Err(error) => Err(AuthError::Token(error)),
         },
         Credentials::Password { name, password } => {
-            match site.forge.accounts.sign_in(&name, &password).await {
-                Ok(user) => Ok(Viewer::with_password(user)),
-                Err(SignInError::Wrong) => Err(AuthError::Wrong),
-                Err(SignInError::Password(error)) => Err(AuthError::Password(error)),
-                Err(SignInError::Facts(error)) => Err(error.into()),
-            }
+            check_password(site, &name, &password, peer).await
         }
     };
     if let Err(AuthError::Wrong | AuthError::Token(_)) = verified {
         site.metrics.failed_sign_ins.inc();
-        site.throttle.failed(peer, account.as_deref(), now);
     }
     verified
+}
+
+/// Only passwords can be guessed: tokens are not throttled, so that a forgotten
+/// job with an old one does not lock out everybody behind its address.
+async fn check_password(
+    site: &Site,
+    name: &str,
+    password: &str,
+    peer: Peer,
+) -> Result<Viewer, AuthError> {
+    let now = site.runtime.clock.monotonic();
+    if !site.throttle.allows(peer, name, now) {
+        return Err(AuthError::Throttled);
+    }
+    match site.forge.accounts.sign_in(name, password).await {
+        Ok(user) => Ok(Viewer::with_password(user)),
+        Err(SignInError::Wrong) => {
+            site.throttle.failed(peer, name, now);
+            Err(AuthError::Wrong)
+        }
+        Err(SignInError::Password(error)) => Err(AuthError::Password(error)),
+        Err(SignInError::Facts(error)) => Err(error.into()),
+    }
 }

@@ -26,7 +26,7 @@ struct Count {
 
 impl Throttle {
     /// Whether another try may be made at `now`, a monotonic time.
-    pub(crate) fn allows(&self, peer: Peer, account: Option<&str>, now: Duration) -> bool {
+    pub(crate) fn allows(&self, peer: Peer, account: &str, now: Duration) -> bool {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         keys(peer, account).into_iter().all(|(key, limit)| {
             counts
@@ -36,7 +36,7 @@ impl Throttle {
     }
 
     /// Counts a failed try.
-    pub(crate) fn failed(&self, peer: Peer, account: Option<&str>, now: Duration) {
+    pub(crate) fn failed(&self, peer: Peer, account: &str, now: Duration) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, _) in keys(peer, account) {
             if counts.len() >= THROTTLED && !counts.contains_key(&key) {
@@ -60,29 +60,20 @@ impl Throttle {
     }
 }
 
-fn keys(peer: Peer, account: Option<&str>) -> Vec<(Key, u32)> {
-    let mut keys = vec![(
-        Key {
-            peer,
-            account: None,
-        },
-        FAILED_SIGN_INS_OF_ADDRESS,
-    )];
-    if let Some(account) = account {
-        // No account has a longer name; cut ones may share a count.
-        let account = account
-            .chars()
-            .take(domain::limits::EMAIL)
-            .collect::<String>();
-        keys.push((
+fn keys(peer: Peer, account: &str) -> [(Key, u32); 2] {
+    // No account has a longer name; cut ones may share a count.
+    let account: String = account.chars().take(domain::limits::EMAIL).collect();
+    let account = Some(account.to_lowercase());
+    [
+        (
             Key {
                 peer,
-                account: Some(account.to_lowercase()),
+                account: None,
             },
-            FAILED_SIGN_INS,
-        ));
-    }
-    keys
+            FAILED_SIGN_INS_OF_ADDRESS,
+        ),
+        (Key { peer, account }, FAILED_SIGN_INS),
+    ]
 }
 
 fn is_over(count: &Count, now: Duration) -> bool {
@@ -105,13 +96,13 @@ mod tests {
         let other = Peer(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let now = Duration::from_secs(10);
         for _ in 0..FAILED_SIGN_INS {
-            assert!(throttle.allows(peer, Some("alice"), now));
-            throttle.failed(peer, Some("alice"), now);
+            assert!(throttle.allows(peer, "alice", now));
+            throttle.failed(peer, "alice", now);
         }
-        assert!(!throttle.allows(peer, Some("ALICE"), now));
-        assert!(throttle.allows(peer, Some("bob"), now));
-        assert!(throttle.allows(other, Some("alice"), now));
-        assert!(throttle.allows(peer, Some("alice"), now + THROTTLE_WINDOW));
+        assert!(!throttle.allows(peer, "ALICE", now));
+        assert!(throttle.allows(peer, "bob", now));
+        assert!(throttle.allows(other, "alice", now));
+        assert!(throttle.allows(peer, "alice", now + THROTTLE_WINDOW));
     }
 
     #[test]
@@ -119,9 +110,8 @@ mod tests {
         let throttle = Throttle::default();
         let peer = Peer(IpAddr::V4(Ipv4Addr::LOCALHOST));
         for number in 0..FAILED_SIGN_INS_OF_ADDRESS {
-            throttle.failed(peer, Some(&number.to_string()), Duration::ZERO);
+            throttle.failed(peer, &number.to_string(), Duration::ZERO);
         }
-        assert!(!throttle.allows(peer, Some("fresh"), Duration::ZERO));
-        assert!(!throttle.allows(peer, None, Duration::ZERO));
+        assert!(!throttle.allows(peer, "fresh", Duration::ZERO));
     }
 }

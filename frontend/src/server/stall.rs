@@ -5,10 +5,10 @@ use std::task::{Context, Poll};
 use runtime::{BoxFuture, Runtime};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::limits::PACE_WINDOW;
+use crate::limits::STALL_WINDOW;
 
 /// A connection that fails if its peer takes nothing of an answer for a
-/// [`PACE_WINDOW`]. What it sends is watched where it is waited for.
+/// [`STALL_WINDOW`]. What it sends is watched where it is waited for.
 pub(crate) struct StallGuard<T> {
     inner: T,
     runtime: Runtime,
@@ -36,7 +36,9 @@ impl<T> StallGuard<T> {
             return written;
         }
         let clock = &self.runtime.clock;
-        let stalled = self.stalled.get_or_insert_with(|| clock.sleep(PACE_WINDOW));
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| clock.sleep(STALL_WINDOW));
         if stalled.as_mut().poll(context).is_ready() {
             self.stalled = None;
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -101,7 +103,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::StallGuard;
-    use crate::limits::PACE_WINDOW;
+    use crate::limits::STALL_WINDOW;
 
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_given_up() {
@@ -110,17 +112,17 @@ mod tests {
         let mut guard = StallGuard::new(near, runtime);
         let writing = tokio::spawn(async move { guard.write_all(&[0; 12]).await });
         tokio::task::yield_now().await;
-        clock.advance(PACE_WINDOW / 2);
+        clock.advance(STALL_WINDOW / 2);
         let mut taken = [0; 4];
         far.read_exact(&mut taken).await.unwrap();
         tokio::task::yield_now().await;
-        clock.advance(PACE_WINDOW / 2);
+        clock.advance(STALL_WINDOW / 2);
         tokio::task::yield_now().await;
         assert!(
             !writing.is_finished(),
             "what was taken starts the watch anew"
         );
-        clock.advance(PACE_WINDOW);
+        clock.advance(STALL_WINDOW);
         assert_eq!(
             writing.await.unwrap().unwrap_err().kind(),
             ErrorKind::TimedOut

@@ -368,6 +368,12 @@ async fn decompression_bomb_in_a_gzip_body() {
         "{}",
         answer.text()
     );
+    let small = Request::new("POST", "/alice/project.git/git-upload-pack")
+        .header("Git-Protocol", "version=2")
+        .header("Content-Encoding", "gzip")
+        .body(FETCH, gzip(b"0013command=ls-refs00010000"));
+    let answer = forge.send(small).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "0000"));
     let truncated = gzip(b"0012command=fetch\n0001");
     let request = Request::new("POST", "/alice/project.git/git-upload-pack")
         .header("Git-Protocol", "version=2")
@@ -678,6 +684,34 @@ async fn probe_request_and_other_small_talk() {
     );
     let wrong = post("/alice/project.git/git-upload-pack").body("text/plain", "0000");
     assert_eq!(forge.send(wrong).await.status, 415);
+}
+
+#[tokio::test]
+async fn who_waits_to_be_told_to_send_is_told_or_refused_at_once() {
+    let forge = with_project(false).await;
+    for (request, expected) in [
+        (
+            Request::new("POST", "/alice/project.git/git-receive-pack"),
+            "HTTP/1.1 401 ",
+        ),
+        (
+            Request::new("POST", "/alice/project.git/git-receive-pack").by("alice"),
+            "HTTP/1.1 100 ",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(forge.address).await.unwrap();
+        let request = request
+            .header("Expect", "100-continue")
+            .header("Content-Length", "1000");
+        let request = request.header("Content-Type", "application/x-git-receive-pack-request");
+        stream
+            .write_all(format!("{}\r\n", request.head()).as_bytes())
+            .await
+            .unwrap();
+        let mut answer = vec![0; expected.len()];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(String::from_utf8(answer).unwrap(), expected);
+    }
 }
 
 #[tokio::test]

@@ -41,8 +41,16 @@ impl TestForge {
 
     /// Starts with a changed configuration.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let storage = Arc::new(MemoryStorage::new(Runtime::real()));
+        Self::start_over(storage, change).await
+    }
+
+    /// Starts over a storage of the test's own.
+    pub(crate) async fn start_over(
+        storage: Arc<dyn Storage>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let runtime = Runtime::real();
-        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new(runtime.clone()));
         let forge = Forge::new(Arc::clone(&storage), runtime, PasswordCost::Testing);
         forge.migrate().await.unwrap();
         let caches = TempDir::new().unwrap();

@@ -1,9 +1,12 @@
 //! A real frontend over the in-memory storage, driven by real git and by plain
 //! HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod bad_input;
 mod cache;
 mod clone_and_push;
+mod faults;
 mod forge;
 mod git;
 mod http;

@@ -11,6 +11,7 @@
 //! A stored pack goes out whole only if every object in it is reachable from what
 //! the client wants: what was force-pushed away is in no later clone.
 
+mod bases;
 mod closure;
 mod collect;
 mod compose;

@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicBool;
 
 use git_id::ObjectId;
 
+use super::bases::{Base, Placements};
 use super::output::{Output, send_all};
 use super::{Content, Plan, Span, WriteError, Written};
 use crate::Progress;
@@ -53,32 +54,9 @@ struct Writer<'a> {
     out: Output<'a>,
     progress: &'a dyn Progress,
     unreported: u64,
-    /// For each part so far, where its entries went.
-    placed: Vec<Placed<'a>>,
+    placements: Placements<'a>,
     written: Written,
     header: Vec<u8>,
-}
-
-/// Where the entries of a part went.
-enum Placed<'a> {
-    /// All in one piece that starts there.
-    Whole { pack: usize, start: u64 },
-    /// Each for itself; may be incomplete while the part is being written.
-    Entries {
-        pack: usize,
-        spans: &'a [Span],
-        starts: Vec<u64>,
-    },
-}
-
-/// Where the base of a delta is for the receiver.
-enum Base {
-    /// Earlier in this pack, at that offset.
-    Before(u64),
-    /// Later in this pack, or with the client.
-    Elsewhere,
-    /// Nowhere.
-    Nowhere,
 }
 
 impl<'a> Writer<'a> {
@@ -93,7 +71,7 @@ impl<'a> Writer<'a> {
             out: Output::new(out, plan.objects.hash(), cancel),
             progress,
             unreported: 0,
-            placed: Vec::new(),
+            placements: Placements::new(plan),
             written: Written::default(),
             header: Vec::new(),
         }
@@ -143,10 +121,7 @@ impl<'a> Writer<'a> {
     /// Copies all entries of a pack. Distances between them stay what they are.
     fn whole(&mut self, pack: usize) -> Result<(), WriteError> {
         let source = self.pack(pack);
-        self.placed.push(Placed::Whole {
-            pack,
-            start: self.out.offset(),
-        });
+        self.placements.begin_whole(pack, self.out.offset());
         self.out
             .put(&source.bytes()[PACK_HEADER_BYTES as usize..source.end() as usize])?;
         self.written.reused += source.count();
@@ -155,12 +130,7 @@ impl<'a> Writer<'a> {
     }
 
     fn entries(&mut self, pack: usize, spans: &'a [Span]) -> Result<(), WriteError> {
-        let starts = Vec::with_capacity(spans.len());
-        self.placed.push(Placed::Entries {
-            pack,
-            spans,
-            starts,
-        });
+        self.placements.begin_entries(pack, spans);
         let mut run: Option<Run> = None;
         for span in spans {
             let header = self.header_at(pack, span)?;
@@ -177,7 +147,7 @@ impl<'a> Writer<'a> {
                 let is_delta = !matches!(header.representation, Representation::Whole(_));
                 self.written.deltas += u32::from(is_delta);
                 self.written.reused_deltas += u32::from(is_delta);
-                self.place(offset);
+                self.placements.place(offset);
             } else {
                 self.flush(pack, run.take())?;
                 run = self.entry(pack, span, &header)?;
@@ -201,14 +171,14 @@ impl<'a> Writer<'a> {
         };
         let (base, base_id) = match header.representation {
             Representation::Whole(_) => {
-                self.place(offset);
+                self.placements.place(offset);
                 self.written.reused += 1;
                 return Ok(Some(run));
             }
             Representation::Offset(distance) => self.base_at(pack, span, distance)?,
-            Representation::Reference(base) => (self.base_named(pack, &base), base),
+            Representation::Reference(base) => (self.placements.base_named(pack, &base), base),
         };
-        self.place(offset);
+        self.placements.place(offset);
         let representation = match base {
             Base::Nowhere => {
                 let loaded = self.plan.objects.with_reader(|reader| {
@@ -244,6 +214,18 @@ impl<'a> Writer<'a> {
         }))
     }
 
+    /// The base of a delta that gives its distance.
+    fn base_at(
+        &self,
+        pack: usize,
+        span: &Span,
+        distance: u64,
+    ) -> Result<(Base, ObjectId), WriteError> {
+        let offset = span.start.checked_sub(distance);
+        let base = offset.and_then(|offset| self.placements.base_at(pack, offset));
+        base.ok_or_else(|| self.corrupt(pack, span.start, Defect::BadBase))
+    }
+
     fn header_at(&self, pack: usize, span: &Span) -> Result<EntryHeader, WriteError> {
         let bytes = self
             .pack(pack)
@@ -261,12 +243,6 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn place(&mut self, offset: u64) {
-        if let Some(Placed::Entries { starts, .. }) = self.placed.last_mut() {
-            starts.push(offset);
-        }
-    }
-
     fn flush(&mut self, pack: usize, run: Option<Run>) -> Result<(), WriteError> {
         let Some(run) = run else { return Ok(()) };
         let bytes = self
@@ -275,96 +251,6 @@ impl<'a> Writer<'a> {
             .get(run.start as usize..run.end as usize);
         let bytes = bytes.ok_or_else(|| self.corrupt(pack, run.start, Defect::Truncated))?;
         self.out.put(bytes)
-    }
-
-    /// The base of a delta that gives its distance.
-    fn base_at(
-        &self,
-        pack: usize,
-        span: &Span,
-        distance: u64,
-    ) -> Result<(Base, ObjectId), WriteError> {
-        let offset = span.start.checked_sub(distance);
-        let offset = offset.ok_or_else(|| self.corrupt(pack, span.start, Defect::BadBase))?;
-        let null = ObjectId::null(self.plan.objects.hash());
-        if self.plan.options.ofs_delta
-            && let Some(placed) = self.placed_at(pack, offset)
-        {
-            return Ok((Base::Before(placed), null));
-        }
-        let position = self.pack(pack).position_at(offset);
-        let position = position.ok_or_else(|| self.corrupt(pack, span.start, Defect::BadBase))?;
-        let id = self.pack(pack).id(position);
-        Ok((self.base_named(pack, &id), id))
-    }
-
-    /// The base of a delta that names it.
-    ///
-    /// Within the delta's own pack, only the very entry that the stored delta builds on will do,
-    /// and a pack that holds objects twice has none that is certain: otherwise a delta could come to
-    /// build on itself.
-    fn base_named(&self, pack: usize, id: &ObjectId) -> Base {
-        let source = self.pack(pack);
-        let number = |pack: usize, position: u32| self.plan.objects.number(pack, position);
-        let thin = |number: u32| self.plan.options.thin && self.plan.known.contains(number);
-        if source.has_duplicates() {
-            return Base::Nowhere;
-        }
-        if let Some(position) = source.lookup(id.as_bytes()) {
-            let offset = source.offset(position);
-            if let Some(placed) = self.placed_at(pack, offset) {
-                return Base::Before(placed);
-            }
-            if self.is_selected(pack, offset) || thin(number(pack, position)) {
-                return Base::Elsewhere;
-            }
-        }
-        let first = self.plan.objects.find_packed(id.as_bytes());
-        match first {
-            Some((other, position)) if other < pack => {
-                match self.placed_at(other, self.pack(other).offset(position)) {
-                    Some(placed) => Base::Before(placed),
-                    None if thin(number(other, position)) => Base::Elsewhere,
-                    None => Base::Nowhere,
-                }
-            }
-            _ => Base::Nowhere,
-        }
-    }
-
-    /// Where the entry at an offset of a pack went, if it was written already.
-    fn placed_at(&self, pack: usize, offset: u64) -> Option<u64> {
-        self.placed.iter().rev().find_map(|placed| match placed {
-            Placed::Whole { pack: other, start } if *other == pack => {
-                Some(start + offset - PACK_HEADER_BYTES)
-            }
-            Placed::Entries {
-                pack: other,
-                spans,
-                starts,
-            } if *other == pack => {
-                let at = spans
-                    .binary_search_by_key(&offset, |span| span.start)
-                    .ok()?;
-                starts.get(at).copied()
-            }
-            _ => None,
-        })
-    }
-
-    /// Whether the entry at an offset of the pack being written is among those to write.
-    fn is_selected(&self, pack: usize, offset: u64) -> bool {
-        self.placed.iter().any(|placed| match placed {
-            Placed::Whole { .. } => false,
-            Placed::Entries {
-                pack: other, spans, ..
-            } => {
-                *other == pack
-                    && spans
-                        .binary_search_by_key(&offset, |span| span.start)
-                        .is_ok()
-            }
-        })
     }
 
     fn put_whole_object(&mut self, kind: crate::Kind, data: &[u8]) -> Result<(), WriteError> {

@@ -124,7 +124,7 @@ pub fn receive(
     if header.objects == 0 {
         return Ok(work.nothing(directory, streamed.checksum, streamed.bytes));
     }
-    let (map, completed, checksum) = resolve(
+    let (completed, checksum) = resolve(
         &work,
         &streamed,
         bases,
@@ -133,7 +133,6 @@ pub fn receive(
         progress,
         cancel,
     )?;
-    drop(map);
     let parts = finish::Parts {
         streamed,
         completed,
@@ -143,8 +142,8 @@ pub fn receive(
     finish::finish(&work, directory, bases, options, parts, cancel)
 }
 
-/// Rebuilds all deltas; gives the pack as mapped before it was completed, the
-/// objects added, and the checksum it has now.
+/// Rebuilds all deltas; gives the objects added to complete the pack, and the checksum
+/// that it has now.
 fn resolve(
     work: &Workplace,
     streamed: &stream::Streamed,
@@ -153,7 +152,7 @@ fn resolve(
     examiners: &mut [Examiner],
     progress: &dyn Progress,
     cancel: &AtomicBool,
-) -> Result<(gix_pack::data::File, Vec<complete::Added>, ObjectId), ReceiveError> {
+) -> Result<(Vec<complete::Added>, ObjectId), ReceiveError> {
     let forest: &DeltaForest = &streamed.forest;
     let map = work.map(options.hash)?;
     let pack = map
@@ -189,7 +188,7 @@ fn resolve(
         bases,
         options,
     };
-    let (added, checksum) = completion.run(&resolver, examiners)?;
+    let completed = completion.run(&resolver, examiners)?;
     progress.done();
-    Ok((map, added, checksum))
+    Ok(completed)
 }

@@ -89,7 +89,10 @@ pub enum DirectoryError {
 impl DataDirectory {
     /// Opens a data directory, making it if it does not exist or is empty.
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {
-        let io = |source| DirectoryError::Io { path: path.to_owned(), source };
+        let io = |source| DirectoryError::Io {
+            path: path.to_owned(),
+            source,
+        };
         fs::create_dir_all(path).map_err(io)?;
         let path = path.canonicalize().map_err(io)?;
         check_format(&path)?;
@@ -109,20 +112,30 @@ impl DataDirectory {
     /// A directory below it, made if it is not there.
     pub fn below(&self, name: &str) -> Result<PathBuf, DirectoryError> {
         let path = self.path.join(name);
-        fs::create_dir_all(&path)
-            .map_err(|source| DirectoryError::Io { path: path.clone(), source })?;
+        fs::create_dir_all(&path).map_err(|source| DirectoryError::Io {
+            path: path.clone(),
+            source,
+        })?;
         Ok(path)
     }
 }
 
 fn check_format(path: &Path) -> Result<(), DirectoryError> {
-    let io = |source| DirectoryError::Io { path: path.to_owned(), source };
+    let io = |source| DirectoryError::Io {
+        path: path.to_owned(),
+        source,
+    };
     match fs::read_to_string(path.join(FORMAT_FILE)) {
         Ok(text) => {
-            let bad = |_| DirectoryError::BadFormat { path: path.to_owned() };
+            let bad = |_| DirectoryError::BadFormat {
+                path: path.to_owned(),
+            };
             let found: u32 = text.trim().parse().map_err(bad)?;
             if found > FORMAT {
-                return Err(DirectoryError::Newer { path: path.to_owned(), found });
+                return Err(DirectoryError::Newer {
+                    path: path.to_owned(),
+                    found,
+                });
             }
             Ok(())
         }
@@ -134,7 +147,9 @@ fn check_format(path: &Path) -> Result<(), DirectoryError> {
                 name != LOCK_FILE && name != "identity" && name != "lost+found"
             });
             if foreign {
-                return Err(DirectoryError::Foreign { path: path.to_owned() });
+                return Err(DirectoryError::Foreign {
+                    path: path.to_owned(),
+                });
             }
             Ok(())
         }
@@ -143,7 +158,10 @@ fn check_format(path: &Path) -> Result<(), DirectoryError> {
 }
 
 fn lock(path: &Path) -> Result<File, DirectoryError> {
-    let io = |source| DirectoryError::Io { path: path.to_owned(), source };
+    let io = |source| DirectoryError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -152,9 +170,9 @@ fn lock(path: &Path) -> Result<File, DirectoryError> {
         .map_err(io)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            Err(DirectoryError::InUse { path: path.to_owned() })
-        }
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(DirectoryError::InUse {
+            path: path.to_owned(),
+        }),
         Err(error) => Err(io(error.into())),
     }
 }
@@ -180,7 +198,10 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let data = place.path().join("data");
         let first = DataDirectory::open(&data).unwrap();
-        assert!(matches!(DataDirectory::open(&data), Err(DirectoryError::InUse { .. })));
+        assert!(matches!(
+            DataDirectory::open(&data),
+            Err(DirectoryError::InUse { .. })
+        ));
         drop(first);
         DataDirectory::open(&data).unwrap();
     }
@@ -190,7 +211,10 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("format"), "2\n").unwrap();
         let error = DataDirectory::open(place.path()).unwrap_err();
-        assert!(matches!(error, DirectoryError::Newer { found: 2, .. }), "{error}");
+        assert!(
+            matches!(error, DirectoryError::Newer { found: 2, .. }),
+            "{error}"
+        );
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
 
         fs::write(place.path().join("format"), "two").unwrap();

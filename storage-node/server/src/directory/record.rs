@@ -47,7 +47,9 @@ impl NodeRecord {
         };
         let mut bytes = [0; 256];
         let length = file.read_at(&mut bytes, 0)?;
-        Self::decode(&bytes[..length]).map(Some).ok_or(RecordError::Damaged)
+        Self::decode(&bytes[..length])
+            .map(Some)
+            .ok_or(RecordError::Damaged)
     }
 
     /// Replaces the record. When this returns, it survives a crash.
@@ -105,6 +107,9 @@ mod tests {
         assert_eq!(NodeRecord::load(&files).unwrap(), Some(record));
 
         files.open("node").unwrap().write_at(&[0xff], 9).unwrap();
-        assert!(matches!(NodeRecord::load(&files), Err(RecordError::Damaged)));
+        assert!(matches!(
+            NodeRecord::load(&files),
+            Err(RecordError::Damaged)
+        ));
     }
 }

@@ -3,9 +3,7 @@ use std::sync::Arc;
 use raft::grpc::{Authorise, Dial, DialError};
 use runtime::Runtime;
 use storage_node_client::control::channel;
-use storage_node_client::identity::{
-    Connector, Identity, IdentityError, Peer, Protocol, Role,
-};
+use storage_node_client::identity::{Connector, Identity, IdentityError, Peer, Protocol, Role};
 use tonic::Extensions;
 use tonic::transport::Channel;
 
@@ -40,6 +38,8 @@ pub(super) struct NodesOnly;
 
 impl Authorise for NodesOnly {
     fn may_speak_for(&self, connection: &Extensions, _node: raft::NodeId) -> bool {
-        connection.get::<Peer>().is_some_and(|peer| peer.role == Role::Node)
+        connection
+            .get::<Peer>()
+            .is_some_and(|peer| peer.role == Role::Node)
     }
 }

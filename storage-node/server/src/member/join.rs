@@ -32,7 +32,9 @@ pub enum JoinError {
         expected: ClusterId,
     },
     /// Nobody answered.
-    #[error("join the cluster: no node of it answered within {DEADLINE:?}; check that it runs and that the invitation names its address")]
+    #[error(
+        "join the cluster: no node of it answered within {DEADLINE:?}; check that it runs and that the invitation names its address"
+    )]
     NobodyAnswered,
     /// The cluster refused.
     #[error("join the cluster: {0}")]
@@ -51,7 +53,10 @@ pub(super) async fn join(
     let files = &*stores.files;
     let mut record = match NodeRecord::load(files)? {
         Some(record) if record.cluster != cluster => {
-            return Err(JoinError::OtherCluster { found: record.cluster, expected: cluster });
+            return Err(JoinError::OtherCluster {
+                found: record.cluster,
+                expected: cluster,
+            });
         }
         Some(record) => record,
         None => {
@@ -102,13 +107,19 @@ async fn ask(links: &Arc<dyn Links>, request: &Request) -> Result<Option<NodeId>
     for seed in links.seeds() {
         let Ok(map) = seed.map().await else { continue };
         for node in &map.nodes {
-            match links.node(node).propose(CLUSTER_GROUP, request.clone()).await {
+            match links
+                .node(node)
+                .propose(CLUSTER_GROUP, request.clone())
+                .await
+            {
                 Ok(committed) => match committed.reply {
                     Reply::Joined(id) => return Ok(Some(id)),
                     Reply::Refused(refusal) => return Err(JoinError::Refused(refusal)),
                     _ => {}
                 },
-                Err(NodeFailure::NotLeader { .. } | NodeFailure::Node(_) | NodeFailure::Failed(_)) => {}
+                Err(
+                    NodeFailure::NotLeader { .. } | NodeFailure::Node(_) | NodeFailure::Failed(_),
+                ) => {}
             }
         }
     }

@@ -83,11 +83,19 @@ pub async fn run(
         let address = address.to_owned();
         move |source| MemberError::Listen { address, source }
     };
-    let control = TcpListener::bind(&part.listen).await.map_err(listen(&part.listen))?;
+    let control = TcpListener::bind(&part.listen)
+        .await
+        .map_err(listen(&part.listen))?;
     let transport = Arc::new(TcpTransport::new(&part.identity, runtime.clone())?);
-    let bulk = transport.listen(&part.bulk).await.map_err(listen(&part.bulk))?;
+    let bulk = transport
+        .listen(&part.bulk)
+        .await
+        .map_err(listen(&part.bulk))?;
     let addresses = Addresses {
-        control: control.local_addr().map_err(listen(&part.listen))?.to_string(),
+        control: control
+            .local_addr()
+            .map_err(listen(&part.listen))?
+            .to_string(),
         bulk: bulk.address().map_err(listen(&part.bulk))?,
     };
 
@@ -103,7 +111,9 @@ pub async fn run(
     )?);
     let cluster = part.identity.cluster();
     let membership = if part.founder {
-        Membership::Founder { cluster: Some(cluster) }
+        Membership::Founder {
+            cluster: Some(cluster),
+        }
     } else {
         let map = join::join(&stores, cluster, &links, &addresses, config, &runtime).await?;
         Membership::Joined { map: Box::new(map) }
@@ -111,9 +121,20 @@ pub async fn run(
     let dial = dial::TlsDial::new(&part.identity, runtime.clone())?;
     let peers = Arc::new(GrpcPeers::new(Arc::new(dial), runtime.clone()));
     let network = Network { peers, links };
-    let node =
-        start(stores, membership, network, addresses.clone(), config, runtime.clone(), registry)
-            .await?;
+    let node = start(
+        stores,
+        membership,
+        network,
+        addresses.clone(),
+        config,
+        runtime.clone(),
+        registry,
+    )
+    .await?;
     let service = Service::start(&node, &part.identity, control, bulk, metrics, &runtime)?;
-    Ok(Member { node, service, addresses })
+    Ok(Member {
+        node,
+        service,
+        addresses,
+    })
 }

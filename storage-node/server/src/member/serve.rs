@@ -39,16 +39,25 @@ impl Service {
         let stopped = stop.clone();
         let serve_control = async move {
             let stopped = async move { stopped.cancelled().await };
-            let served =
-                Server::builder().serve_with_incoming_shutdown(both, incoming, stopped).await;
+            let served = Server::builder()
+                .serve_with_incoming_shutdown(both, incoming, stopped)
+                .await;
             if let Err(error) = served {
                 tracing::error!(%error, "control is no longer served");
             }
         };
-        let serve_bulk =
-            bulk::serve(bulk, node.id(), offered, runtime.clone(), metrics, stop.clone());
+        let serve_bulk = bulk::serve(
+            bulk,
+            node.id(),
+            offered,
+            runtime.clone(),
+            metrics,
+            stop.clone(),
+        );
         let tasks = vec![
-            runtime.tasks.spawn("serve control", Box::pin(serve_control)),
+            runtime
+                .tasks
+                .spawn("serve control", Box::pin(serve_control)),
             runtime.tasks.spawn("serve bulk", Box::pin(serve_bulk)),
         ];
         Ok(Self { stop, tasks })

@@ -86,12 +86,18 @@ impl StorageNode {
                     .iter()
                     .filter(|chunk| placement::place(&chunk.id, &map).contains(&node.id()));
                 page.extend(ours.map(|chunk| (domain, *chunk)));
-                if seen >= PAGE_CHUNKS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if seen >= PAGE_CHUNKS {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             })
             .ok()?;
             Some((page, last))
         };
-        run_blocking(&*self.parts.runtime.tasks, "list live chunks", read).await.ok()?
+        run_blocking(&*self.parts.runtime.tasks, "list live chunks", read)
+            .await
+            .ok()?
     }
 
     async fn fill_page(&self, page: Page, map: &ClusterMap) -> Option<u64> {
@@ -103,9 +109,18 @@ impl StorageNode {
         for (domain, chunks) in by_domain {
             for batch in chunks.chunks(CHUNK_BATCH) {
                 let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
-                let held = self.parts.chunks.presence(map.generation, domain, &ids).await.ok()?;
-                let mut lacking: Vec<ChunkRef> =
-                    batch.iter().zip(held).filter(|(_, held)| !held).map(|(c, _)| *c).collect();
+                let held = self
+                    .parts
+                    .chunks
+                    .presence(map.generation, domain, &ids)
+                    .await
+                    .ok()?;
+                let mut lacking: Vec<ChunkRef> = batch
+                    .iter()
+                    .zip(held)
+                    .filter(|(_, held)| !held)
+                    .map(|(c, _)| *c)
+                    .collect();
                 lacking.sort_unstable_by_key(|chunk| chunk.id);
                 lacking.dedup_by_key(|chunk| chunk.id);
                 missing += self.fetch_from_peers(domain, lacking, map).await;
@@ -127,7 +142,11 @@ impl StorageNode {
             let (batch, others) = rest.split_at(batch_length(rest));
             rest = others;
             let mut wanted = batch.to_vec();
-            for peer in map.nodes.iter().filter(|node| super::keeper::is_peer(self.id(), node)) {
+            for peer in map
+                .nodes
+                .iter()
+                .filter(|node| super::keeper::is_peer(self.id(), node))
+            {
                 if wanted.is_empty() {
                     break;
                 }
@@ -147,7 +166,9 @@ impl StorageNode {
         map: &ClusterMap,
     ) -> Vec<ChunkRef> {
         let link = self.parts.peers.node(peer);
-        let Ok(answers) = link.fetch(domain, &wanted).await else { return wanted };
+        let Ok(answers) = link.fetch(domain, &wanted).await else {
+            return wanted;
+        };
         let mut chunks = Vec::new();
         let mut still = Vec::new();
         for (reference, bytes) in wanted.into_iter().zip(answers) {
@@ -157,8 +178,18 @@ impl StorageNode {
                 None => still.push(reference),
             }
         }
-        let session = Session { generation: map.generation, epoch: map.epoch, domain };
-        let put = chunks.iter().map(|(r, bytes)| Chunk { id: r.id, bytes: bytes.clone() }).collect();
+        let session = Session {
+            generation: map.generation,
+            epoch: map.epoch,
+            domain,
+        };
+        let put = chunks
+            .iter()
+            .map(|(r, bytes)| Chunk {
+                id: r.id,
+                bytes: bytes.clone(),
+            })
+            .collect();
         if let Err(error) = self.store(&session, put).await {
             tracing::warn!(%error, "cannot store chunks that were fetched from a peer");
             still.extend(chunks.into_iter().map(|(reference, _)| reference));
@@ -174,5 +205,10 @@ fn batch_length(chunks: &[ChunkRef]) -> usize {
         bytes += chunk.length as usize;
         bytes <= PUT_BATCH_BYTES
     };
-    chunks.iter().take(CHUNK_BATCH).take_while(fits).count().max(1)
+    chunks
+        .iter()
+        .take(CHUNK_BATCH)
+        .take_while(fits)
+        .count()
+        .max(1)
 }

@@ -40,7 +40,10 @@ impl StorageNode {
     /// Makes this node the only voter of all groups and commits the first map.
     /// Repeated after a crash, it goes on where it was.
     pub(crate) async fn found(&self, map: ClusterMap) -> Result<(), FoundError> {
-        let own = map.node(self.id()).map(|node| node.control.clone()).unwrap_or_default();
+        let own = map
+            .node(self.id())
+            .map(|node| node.control.clone())
+            .unwrap_or_default();
         let voters = [(raft::NodeId(self.id().0), Peer { address: own })];
         let ids = [CLUSTER_GROUP, METADATA_GROUP]
             .into_iter()
@@ -51,9 +54,11 @@ impl StorageNode {
             }
         }
         let groups: Vec<GroupId> = map.groups.iter().map(|range| range.group).collect();
-        self.commit_first(CLUSTER_GROUP, Command::Found(map.clone())).await?;
+        self.commit_first(CLUSTER_GROUP, Command::Found(map.clone()))
+            .await?;
         for id in groups {
-            self.commit_first(id, Command::AdoptMap(map.clone())).await?;
+            self.commit_first(id, Command::AdoptMap(map.clone()))
+                .await?;
         }
         Ok(())
     }
@@ -76,7 +81,10 @@ impl StorageNode {
 
     async fn commit(&self, group: GroupId, command: Command) -> Option<Reply> {
         let request = self.request(command);
-        self.propose(group, request).await.ok().map(|committed| committed.reply)
+        self.propose(group, request)
+            .await
+            .ok()
+            .map(|committed| committed.reply)
     }
 
     fn request(&self, command: Command) -> Request {
@@ -105,7 +113,9 @@ pub(super) async fn run(node: Weak<StorageNode>) {
 
 impl StorageNode {
     async fn keep(&self) {
-        let Some(map) = self.current_map() else { return };
+        let Some(map) = self.current_map() else {
+            return;
+        };
         self.announce(&map).await;
         for (id, group) in self.groups() {
             if group.leader() != Some(raft::NodeId(self.id().0)) {
@@ -120,9 +130,14 @@ impl StorageNode {
 
     /// Tells the cluster of this start, until the map shows it.
     async fn announce(&self, map: &ClusterMap) {
-        let Some(known) = map.node(self.id()) else { return };
+        let Some(known) = map.node(self.id()) else {
+            return;
+        };
         let own = (self.parts.incarnation, &self.parts.addresses);
-        let addresses = Addresses { control: known.control.clone(), bulk: known.bulk.clone() };
+        let addresses = Addresses {
+            control: known.control.clone(),
+            bulk: known.bulk.clone(),
+        };
         if (known.incarnation, &addresses) == own {
             return;
         }
@@ -140,7 +155,12 @@ impl StorageNode {
             }
             Some(leader) => {
                 let request = self.request(started);
-                let _ = self.parts.peers.node(leader).propose(CLUSTER_GROUP, request).await;
+                let _ = self
+                    .parts
+                    .peers
+                    .node(leader)
+                    .propose(CLUSTER_GROUP, request)
+                    .await;
             }
             None => {}
         }
@@ -165,9 +185,15 @@ impl StorageNode {
             if voters.contains_key(&id) || node.control.is_empty() {
                 continue;
             }
-            let peer = Peer { address: node.control.clone() };
+            let peer = Peer {
+                address: node.control.clone(),
+            };
             match group.add_voter(id, peer).await {
-                Ok(()) => tracing::info!(node.id = node.id.0, group.id = group.id().0, "added a voter"),
+                Ok(()) => tracing::info!(
+                    node.id = node.id.0,
+                    group.id = group.id().0,
+                    "added a voter"
+                ),
                 Err(error) => {
                     tracing::info!(node.id = node.id.0, group.id = group.id().0, %error, "a voter is not added yet");
                     return;

@@ -73,17 +73,30 @@ impl StorageNode {
     /// Starts what a node does by itself.
     pub(crate) fn run(self: &Arc<Self>) {
         let tasks = &self.parts.runtime.tasks;
-        let keeper = tasks.spawn("keep groups in line", Box::pin(keeper::run(Arc::downgrade(self))));
-        let fill = tasks.spawn("fetch missing chunks", Box::pin(fill::run(Arc::downgrade(self))));
-        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        let keeper = tasks.spawn(
+            "keep groups in line",
+            Box::pin(keeper::run(Arc::downgrade(self))),
+        );
+        let fill = tasks.spawn(
+            "fetch missing chunks",
+            Box::pin(fill::run(Arc::downgrade(self))),
+        );
+        let mut background = self
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         background.extend([keeper, fill]);
     }
 
     /// Stops the background work and the replicas. What was acknowledged is
     /// durable already.
     pub async fn shutdown(&self) {
-        let tasks =
-            std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(
+            &mut *self
+                .background
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         for task in tasks {
             task.abort();
         }
@@ -104,7 +117,10 @@ impl StorageNode {
     /// The voters of each group, as far as this node knows.
     pub fn voters(&self) -> Vec<Vec<NodeId>> {
         let voters = |group: &Group| group.status().voters.keys().map(|n| NodeId(n.0)).collect();
-        self.groups().iter().map(|(_, group)| voters(group)).collect()
+        self.groups()
+            .iter()
+            .map(|(_, group)| voters(group))
+            .collect()
     }
 
     /// The newest map that this node has applied.
@@ -129,7 +145,9 @@ impl StorageNode {
 
     /// The open groups: the cluster's, the facts', and those with slots.
     fn groups(&self) -> Vec<(GroupId, Group)> {
-        let Some(map) = self.current_map() else { return Vec::new() };
+        let Some(map) = self.current_map() else {
+            return Vec::new();
+        };
         [CLUSTER_GROUP, METADATA_GROUP]
             .into_iter()
             .chain(map.groups.iter().map(|range| range.group))

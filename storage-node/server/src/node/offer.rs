@@ -9,10 +9,10 @@ use storage_node_api::content::{Receipt, Session};
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
 use storage_node_api::map::{ClusterMap, METADATA_GROUP};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
-use storage_node_api::node::{
-    GroupStatus, Node, NodeError, NodeFailure, NodeStatus, Presence,
+use storage_node_api::node::{GroupStatus, Node, NodeError, NodeFailure, NodeStatus, Presence};
+use storage_node_api::order::{
+    Answer, Command, Committed, ProposeError, Query, ReadError, Request,
 };
-use storage_node_api::order::{Answer, Command, Committed, ProposeError, Query, ReadError, Request};
 use storage_node_api::{DedupDomain, GroupId, NodeId, ReadPoint, Token};
 use storage_node_machine::{decode_reply, encode_request, query};
 use storage_node_metadata::{Command as FactsCommand, ReadFailure, Reply as FactsReply};
@@ -23,11 +23,7 @@ use crate::volumes::StoreError;
 
 #[async_trait]
 impl Node for StorageNode {
-    async fn presence(
-        &self,
-        session: &Session,
-        chunks: &[ChunkId],
-    ) -> Result<Presence, NodeError> {
+    async fn presence(&self, session: &Session, chunks: &[ChunkId]) -> Result<Presence, NodeError> {
         self.check_session(session)?;
         if chunks.len() > CHUNK_BATCH {
             return Err(NodeError::Malformed { node: self.id() });
@@ -38,7 +34,10 @@ impl Node for StorageNode {
             .presence(session.generation, session.domain, chunks)
             .await
             .map_err(|error| self.store_error(&error))?;
-        Ok(Presence { receipt: self.receipt(session), held })
+        Ok(Presence {
+            receipt: self.receipt(session),
+            held,
+        })
     }
 
     async fn store(&self, session: &Session, chunks: Vec<Chunk>) -> Result<Receipt, NodeError> {
@@ -66,7 +65,11 @@ impl Node for StorageNode {
         if chunks.len() > CHUNK_BATCH {
             return Err(NodeError::Malformed { node: self.id() });
         }
-        self.parts.chunks.get(domain, chunks).await.map_err(|error| self.store_error(&error))
+        self.parts
+            .chunks
+            .get(domain, chunks)
+            .await
+            .map_err(|error| self.store_error(&error))
     }
 
     async fn propose(
@@ -80,13 +83,21 @@ impl Node for StorageNode {
         }
         let entry = encode_request(&request)
             .map_err(|error| failed(ProposeError::TooLarge { bytes: error.bytes }))?;
-        let replica = self.group(group).ok_or(NodeFailure::NotLeader { leader: None })?;
-        let answer = replica.propose(entry).await.map_err(|error| refused(group, &error))?;
+        let replica = self
+            .group(group)
+            .ok_or(NodeFailure::NotLeader { leader: None })?;
+        let answer = replica
+            .propose(entry)
+            .await
+            .map_err(|error| refused(group, &error))?;
         // The answer stands; only a peer of another version could make it unreadable.
         let unreadable = || failed(ProposeError::Interrupted { group });
         let (index, reply) = parse_answer(&answer).ok_or_else(unreadable)?;
         let reply = decode_reply(reply).map_err(|_| unreadable())?;
-        Ok(Committed { token: Token { group, index }, reply })
+        Ok(Committed {
+            token: Token { group, index },
+            reply,
+        })
     }
 
     async fn read(
@@ -100,13 +111,15 @@ impl Node for StorageNode {
             .map_err(|_| NodeFailure::Failed(ReadError::Unavailable { group }))?;
         let failed = || NodeFailure::Failed(ReadError::ReplicaFailed { group });
         let view = self.view(group).map_err(|_| failed())?;
-        run_blocking(&*self.parts.runtime.tasks, "query a group", move || query(&view, &asked))
-            .await
-            .map_err(|_| failed())?
-            .map_err(|fault| {
-                tracing::error!(group.id = group.0, error = %fault, "a replica cannot read its state");
-                failed()
-            })
+        run_blocking(&*self.parts.runtime.tasks, "query a group", move || {
+            query(&view, &asked)
+        })
+        .await
+        .map_err(|_| failed())?
+        .map_err(|fault| {
+            tracing::error!(group.id = group.0, error = %fault, "a replica cannot read its state");
+            failed()
+        })
     }
 
     async fn query(
@@ -118,27 +131,34 @@ impl Node for StorageNode {
             .await
             .map_err(|_| NodeFailure::Failed(QueryError::Unavailable))?;
         let facts = self.parts.facts.clone();
-        run_blocking(&*self.parts.runtime.tasks, "query the facts", move || facts.query(&statement))
-            .await
-            .map_err(|_| NodeFailure::Failed(QueryError::Unavailable))?
-            .map_err(|failure| {
-                NodeFailure::Failed(match failure {
-                    ReadFailure::Query(error) => error,
-                    ReadFailure::Fault(fault) => {
-                        tracing::error!(error = %fault, "a replica cannot read its facts");
-                        QueryError::Unavailable
-                    }
-                })
+        run_blocking(&*self.parts.runtime.tasks, "query the facts", move || {
+            facts.query(&statement)
+        })
+        .await
+        .map_err(|_| NodeFailure::Failed(QueryError::Unavailable))?
+        .map_err(|failure| {
+            NodeFailure::Failed(match failure {
+                ReadFailure::Query(error) => error,
+                ReadFailure::Fault(fault) => {
+                    tracing::error!(error = %fault, "a replica cannot read its facts");
+                    QueryError::Unavailable
+                }
             })
+        })
     }
 
     async fn execute(&self, batch: Batch) -> Result<Executed, NodeFailure<ExecuteError>> {
         if self.parts.space.is_full() {
             return Err(NodeFailure::Failed(ExecuteError::Full));
         }
-        let replica = self.group(METADATA_GROUP).ok_or(NodeFailure::NotLeader { leader: None })?;
+        let replica = self
+            .group(METADATA_GROUP)
+            .ok_or(NodeFailure::NotLeader { leader: None })?;
         let command = FactsCommand::encode(batch).map_err(NodeFailure::Failed)?;
-        let reply = replica.propose(command).await.map_err(|error| not_executed(&error))?;
+        let reply = replica
+            .propose(command)
+            .await
+            .map_err(|error| not_executed(&error))?;
         FactsReply::decode(&reply)
             .map_err(|_| NodeFailure::Failed(ExecuteError::Interrupted))?
             .into_executed(METADATA_GROUP)
@@ -146,7 +166,9 @@ impl Node for StorageNode {
     }
 
     async fn map(&self) -> Result<ClusterMap, NodeError> {
-        let map = self.current_map().ok_or(NodeError::Silent { node: self.id() })?;
+        let map = self
+            .current_map()
+            .ok_or(NodeError::Silent { node: self.id() })?;
         Ok((*map).clone())
     }
 
@@ -155,8 +177,11 @@ impl Node for StorageNode {
         for (id, group) in self.groups() {
             groups.push(self.group_status(id, &group).await?);
         }
-        let stats =
-            self.parts.chunks.stats().map_err(|_| NodeError::Failing { node: self.id() })?;
+        let stats = self
+            .parts
+            .chunks
+            .stats()
+            .map_err(|_| NodeError::Failing { node: self.id() })?;
         Ok(NodeStatus {
             id: self.id(),
             chunk_bytes: stats.bytes,
@@ -175,7 +200,9 @@ struct NotReached;
 impl StorageNode {
     /// A session of another time is told so before it sends anything.
     fn check_session(&self, session: &Session) -> Result<(), NodeError> {
-        let map = self.current_map().ok_or(NodeError::Silent { node: self.id() })?;
+        let map = self
+            .current_map()
+            .ok_or(NodeError::Silent { node: self.id() })?;
         if session.generation < map.generation {
             return Err(NodeError::SessionExpired);
         }
@@ -230,7 +257,10 @@ impl StorageNode {
             .map_err(|_| failing())?;
             (status.applied.unwrap_or(0), hash)
         } else {
-            match self.view(id).and_then(|view| query(&view, &Query::StateHash)) {
+            match self
+                .view(id)
+                .and_then(|view| query(&view, &Query::StateHash))
+            {
                 Ok(Answer::StateHash { index, hash }) => (index, hash),
                 _ => return Err(NodeError::Failing { node: self.id() }),
             }
@@ -265,7 +295,9 @@ fn leader_of(error: &raft::ProposeError) -> Option<NodeId> {
 
 fn refused(group: GroupId, error: &raft::ProposeError) -> NodeFailure<ProposeError> {
     match error {
-        raft::ProposeError::NotLeader { .. } => NodeFailure::NotLeader { leader: leader_of(error) },
+        raft::ProposeError::NotLeader { .. } => NodeFailure::NotLeader {
+            leader: leader_of(error),
+        },
         raft::ProposeError::TooLarge { bytes, .. } => {
             NodeFailure::Failed(ProposeError::TooLarge { bytes: *bytes })
         }
@@ -280,7 +312,9 @@ fn refused(group: GroupId, error: &raft::ProposeError) -> NodeFailure<ProposeErr
 
 fn not_executed(error: &raft::ProposeError) -> NodeFailure<ExecuteError> {
     match error {
-        raft::ProposeError::NotLeader { .. } => NodeFailure::NotLeader { leader: leader_of(error) },
+        raft::ProposeError::NotLeader { .. } => NodeFailure::NotLeader {
+            leader: leader_of(error),
+        },
         raft::ProposeError::TooLarge { .. } => NodeFailure::Failed(ExecuteError::TooLarge),
         raft::ProposeError::Busy { .. } => NodeFailure::Failed(ExecuteError::NoLeader),
         raft::ProposeError::LeadershipLost { .. }

@@ -39,7 +39,8 @@ impl Space {
         let asked = self.asked.load(Ordering::Relaxed);
         if now.saturating_sub(asked) >= millis(BELIEVED) {
             self.asked.store(now, Ordering::Relaxed);
-            self.available.store(self.files.available_bytes().unwrap_or(0), Ordering::Relaxed);
+            self.available
+                .store(self.files.available_bytes().unwrap_or(0), Ordering::Relaxed);
         }
         self.available.load(Ordering::Relaxed)
     }
@@ -50,7 +51,11 @@ impl Space {
         let full = available < self.reserve_bytes;
         if full != self.told.swap(full, Ordering::Relaxed) {
             if full {
-                tracing::warn!(available, reserve = self.reserve_bytes, "nearly full: only reads are served");
+                tracing::warn!(
+                    available,
+                    reserve = self.reserve_bytes,
+                    "nearly full: only reads are served"
+                );
             } else {
                 tracing::info!(available, "there is room again: writes are served");
             }

@@ -26,7 +26,11 @@ impl DataMachine {
     /// The replica of `group` in this store. `applied` is called after each
     /// batch of entries.
     pub fn new(group: GroupId, store: Arc<dyn KeyValue>, applied: Applied) -> Self {
-        Self { group, store, applied }
+        Self {
+            group,
+            store,
+            applied,
+        }
     }
 
     fn record(&self) -> Result<(u32, Option<Bytes>), Fault> {
@@ -52,7 +56,10 @@ impl Machine for DataMachine {
         let fault = |fault| Fault::new("apply an entry", fault);
         let (copy, _) = self.record()?;
         let prefix = prefix(self.group, copy);
-        let live = Live { store: &*self.store, prefix: prefix.clone() };
+        let live = Live {
+            store: &*self.store,
+            prefix: prefix.clone(),
+        };
         let group = storage_node_api::GroupId(self.group.0);
         let mut txn = Txn::begin(group, &live).map_err(fault)?;
         let mut replies = Vec::with_capacity(entries.len());
@@ -73,7 +80,11 @@ impl Machine for DataMachine {
                 None => batch.delete(STATE, key),
             };
         }
-        batch.put(REPLICAS, self.group.0.to_be_bytes().to_vec(), record(copy, &marker));
+        batch.put(
+            REPLICAS,
+            self.group.0.to_be_bytes().to_vec(),
+            record(copy, &marker),
+        );
         self.store
             .write(batch, Durability::Buffered)
             .map_err(|error| Fault::new("write what entries changed", error))?;
@@ -82,7 +93,9 @@ impl Machine for DataMachine {
     }
 
     fn sync(&mut self) -> Result<(), Fault> {
-        self.store.sync().map_err(|error| Fault::new("sync the state", error))
+        self.store
+            .sync()
+            .map_err(|error| Fault::new("sync the state", error))
     }
 
     fn snapshot(&mut self) -> Result<Box<dyn SnapshotRead>, Fault> {
@@ -92,12 +105,18 @@ impl Machine for DataMachine {
 
     fn begin_install(&mut self) -> Result<Box<dyn SnapshotWrite>, Fault> {
         let (copy, _) = self.record()?;
-        Ok(Box::new(Writing::begin(Arc::clone(&self.store), self.group, copy)?))
+        Ok(Box::new(Writing::begin(
+            Arc::clone(&self.store),
+            self.group,
+            copy,
+        )?))
     }
 }
 
 impl std::fmt::Debug for DataMachine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DataMachine").field("group", &self.group).finish_non_exhaustive()
+        f.debug_struct("DataMachine")
+            .field("group", &self.group)
+            .finish_non_exhaustive()
     }
 }

@@ -29,7 +29,13 @@ impl Reading {
     pub(super) fn new(view: Box<dyn View>, group: GroupId, copy: u32) -> Self {
         let prefix = prefix(group, copy);
         let after = Bound::Included(prefix.clone());
-        Self { view, prefix, after, buffer: BytesMut::new(), ended: false }
+        Self {
+            view,
+            prefix,
+            after,
+            buffer: BytesMut::new(),
+            ended: false,
+        }
     }
 
     fn fill(&mut self, wanted: usize) -> Result<(), Fault> {
@@ -44,11 +50,20 @@ impl Reading {
         let buffer = &mut self.buffer;
         let skip = self.prefix.len();
         self.view
-            .scan(STATE, (from, Bound::Excluded(end.as_slice())), Direction::Ascending, &mut |key, value| {
-                put_item(buffer, &key[skip..], value);
-                last = Some(key.to_vec());
-                if buffer.len() >= wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })
+            .scan(
+                STATE,
+                (from, Bound::Excluded(end.as_slice())),
+                Direction::Ascending,
+                &mut |key, value| {
+                    put_item(buffer, &key[skip..], value);
+                    last = Some(key.to_vec());
+                    if buffer.len() >= wanted {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                },
+            )
             .map_err(|error| Fault::new("read the state for a snapshot", error))?;
         self.ended = self.buffer.len() < wanted;
         if let Some(key) = last {
@@ -125,8 +140,16 @@ impl SnapshotWrite for Writing {
         // Earlier writes are never lost while a later one is kept, so the switch proves the copy.
         self.flush()?;
         let mut switch = Batch::new();
-        switch.put(REPLICAS, self.group.0.to_be_bytes().to_vec(), record(self.new, &marker));
-        switch.delete_range(STATE, prefix(self.group, self.old), end_of(self.group, self.old));
+        switch.put(
+            REPLICAS,
+            self.group.0.to_be_bytes().to_vec(),
+            record(self.new, &marker),
+        );
+        switch.delete_range(
+            STATE,
+            prefix(self.group, self.old),
+            end_of(self.group, self.old),
+        );
         self.store
             .write(switch, Durability::Synced)
             .map_err(|error| Fault::new("switch to a received state", error))
@@ -150,17 +173,30 @@ fn put_item(buffer: &mut BytesMut, key: &[u8], value: &[u8]) {
 }
 
 fn take_item(buffer: &mut BytesMut) -> Result<Option<(Bytes, Bytes)>, Fault> {
-    let Some((lengths, _)) = buffer.split_first_chunk::<8>() else { return Ok(None) };
+    let Some((lengths, _)) = buffer.split_first_chunk::<8>() else {
+        return Ok(None);
+    };
     let length = |at: usize| {
-        u32::from_le_bytes([lengths[at], lengths[at + 1], lengths[at + 2], lengths[at + 3]]) as usize
+        u32::from_le_bytes([
+            lengths[at],
+            lengths[at + 1],
+            lengths[at + 2],
+            lengths[at + 3],
+        ]) as usize
     };
     let (key, value) = (length(0), length(4));
     if key > MAX_ITEM_BYTES || value > MAX_ITEM_BYTES {
-        return Err(Fault::new("receive a state", "a pair is longer than any can be"));
+        return Err(Fault::new(
+            "receive a state",
+            "a pair is longer than any can be",
+        ));
     }
     if buffer.len() < 8 + key + value {
         return Ok(None);
     }
     buffer.advance(8);
-    Ok(Some((buffer.split_to(key).freeze(), buffer.split_to(value).freeze())))
+    Ok(Some((
+        buffer.split_to(key).freeze(),
+        buffer.split_to(value).freeze(),
+    )))
 }

@@ -18,9 +18,17 @@ impl StateView {
     /// The state of a group as it is now. Empty if the group has none yet.
     pub fn now(store: &dyn KeyValue, group: GroupId) -> Result<Self, Fault> {
         let view = store.view();
-        let record = view.get(REPLICAS, &group.0.to_be_bytes()).map_err(read_fault)?;
-        let copy = record.as_ref().and_then(parse_record).map_or(0, |(copy, _)| copy);
-        Ok(Self { view, prefix: prefix(group, copy) })
+        let record = view
+            .get(REPLICAS, &group.0.to_be_bytes())
+            .map_err(read_fault)?;
+        let copy = record
+            .as_ref()
+            .and_then(parse_record)
+            .map_or(0, |(copy, _)| copy);
+        Ok(Self {
+            view,
+            prefix: prefix(group, copy),
+        })
     }
 }
 
@@ -68,7 +76,10 @@ fn scan(
     visit: &mut Visit<'_>,
 ) -> Result<(), Fault> {
     let (from, to) = ([prefix, from].concat(), [prefix, to].concat());
-    let range = (Bound::Included(from.as_slice()), Bound::Excluded(to.as_slice()));
+    let range = (
+        Bound::Included(from.as_slice()),
+        Bound::Excluded(to.as_slice()),
+    );
     view.scan(STATE, range, Direction::Ascending, &mut |key, value| {
         visit(&key[prefix.len()..], value)
     })

@@ -88,7 +88,10 @@ impl Config {
         if self.capacity == 0 {
             return Err(ConfigError::Capacity);
         }
-        let volumes = volumes::Config { reserve_bytes: self.reserve_bytes, ..Default::default() };
+        let volumes = volumes::Config {
+            reserve_bytes: self.reserve_bytes,
+            ..Default::default()
+        };
         Ok(Checked {
             zone: self.zone,
             region: self.region,

@@ -125,7 +125,10 @@ pub async fn start(
     let raft_metrics = raft::Metrics::default();
     raft_metrics.register(registry.sub_registry_with_prefix("devflow_raft"));
 
-    let owner = volumes::Identity { cluster: record.cluster, node: id };
+    let owner = volumes::Identity {
+        cluster: record.cluster,
+        node: id,
+    };
     let chunks = ChunkStore::open(
         Arc::clone(&stores.volumes),
         Arc::clone(&stores.state),
@@ -185,10 +188,16 @@ fn enter(
 ) -> Result<NodeRecord, StartError> {
     let found = NodeRecord::load(&*stores.files)?;
     let mut record = match (found, membership) {
-        (Some(record), Membership::Founder { cluster: Some(expected) })
-            if record.cluster != *expected =>
-        {
-            return Err(StartError::OtherCluster { found: record.cluster, expected: *expected });
+        (
+            Some(record),
+            Membership::Founder {
+                cluster: Some(expected),
+            },
+        ) if record.cluster != *expected => {
+            return Err(StartError::OtherCluster {
+                found: record.cluster,
+                expected: *expected,
+            });
         }
         (Some(record), _) => record,
         (None, Membership::Founder { cluster }) => NodeRecord {

@@ -61,7 +61,8 @@ impl Stores {
             recovery: Recovery::GoBack,
             ..Tuning::default()
         };
-        let state = RocksDb::open_tuned(directory.below("state")?, &Self::state_families(), tuning)?;
+        let state =
+            RocksDb::open_tuned(directory.below("state")?, &Self::state_families(), tuning)?;
         Ok(Self {
             files: Arc::new(RealFiles::open(directory.path())?),
             log: Arc::new(log),

@@ -202,7 +202,7 @@ impl ChunkStore {
 
     /// The bytes of chunks of a domain, in order; `None` for one that is not
     /// there, has another length, is corrupt or cannot be read. What is found
-    /// corrupt is quarantined before this returns.
+    /// corrupt is quarantined before this returns, if the index can be written.
     pub async fn get(
         &self,
         domain: DedupDomain,
@@ -213,7 +213,11 @@ impl ChunkStore {
             tracing::error!(chunk.id = %chunk, volume = %place.volume, offset = place.offset,
                 "a chunk is corrupt: it must be fetched from a peer");
             let work = Work::Quarantine { chunk, place };
-            self.submit(domain, work, None).await?;
+            // Without it the next read finds out the same.
+            if let Err(error) = self.submit(domain, work, None).await {
+                tracing::warn!(chunk.id = %chunk, error = &error as &dyn std::error::Error,
+                    "a corrupt chunk could not be quarantined");
+            }
         }
         Ok(got.chunks)
     }

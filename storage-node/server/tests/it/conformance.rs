@@ -7,16 +7,18 @@ use runtime::Runtime;
 use storage_node_api::{Metadata, Storage, suite};
 use storage_node_client::tier::{Client, Config as ClientConfig, InPlace, NoPeers};
 use storage_node_server::directory::DataDirectory;
-use storage_node_server::start::{
-    Addresses, Alone, Config, Membership, Network, Stores, start,
-};
+use storage_node_server::start::{Addresses, Alone, Config, Membership, Network, Stores, start};
 
 use crate::world::World;
 
 async fn passes_everything(storage: Arc<dyn Storage>, runtime: Runtime) {
     for case in suite::CASES {
         println!("{}", case.name);
-        (case.run)(suite::World { storage: Arc::clone(&storage), runtime: runtime.clone() }).await;
+        (case.run)(suite::World {
+            storage: Arc::clone(&storage),
+            runtime: runtime.clone(),
+        })
+        .await;
     }
     let facts = Arc::clone(&storage) as Arc<dyn Metadata>;
     storage_node_metadata::suite::cases(facts, &runtime).await;
@@ -26,13 +28,21 @@ async fn passes_everything(storage: Arc<dyn Storage>, runtime: Runtime) {
 async fn one_node_on_disk_conforms_and_keeps_everything_over_a_restart() {
     let place = tempfile::tempdir().unwrap();
     let runtime = Runtime::real();
-    let config = Config { reserve_bytes: 0, ..Config::default() }.validate().unwrap();
+    let config = Config {
+        reserve_bytes: 0,
+        ..Config::default()
+    }
+    .validate()
+    .unwrap();
     for round in 0..2 {
         let directory = DataDirectory::open(place.path()).unwrap();
         let node = start(
             Stores::on_disk(&directory).unwrap(),
             Membership::Founder { cluster: None },
-            Network { peers: Arc::new(Alone), links: Arc::new(NoPeers) },
+            Network {
+                peers: Arc::new(Alone),
+                links: Arc::new(NoPeers),
+            },
             Addresses::default(),
             &config,
             runtime.clone(),
@@ -41,11 +51,19 @@ async fn one_node_on_disk_conforms_and_keeps_everything_over_a_restart() {
         .await
         .unwrap();
         let links = Arc::new(InPlace::new(node.id(), node.clone()));
-        let storage = Arc::new(Client::new(links, runtime.clone(), ClientConfig::default().validate().unwrap()));
+        let storage = Arc::new(Client::new(
+            links,
+            runtime.clone(),
+            ClientConfig::default().validate().unwrap(),
+        ));
         if round == 0 {
             passes_everything(storage, runtime.clone()).await;
         } else {
-            (suite::CASES[0].run)(suite::World { storage, runtime: runtime.clone() }).await;
+            (suite::CASES[0].run)(suite::World {
+                storage,
+                runtime: runtime.clone(),
+            })
+            .await;
         }
         node.shutdown().await;
     }

@@ -45,35 +45,57 @@ fn object(number: usize) -> ObjectId {
 /// The content of a push's pack, which only its number decides.
 fn content(number: usize) -> Bytes {
     let word = (number as u32).wrapping_mul(0x9e37_79b9);
-    (0..50_000u32).flat_map(|n| (n.wrapping_mul(word) >> 7).to_le_bytes()).collect::<Vec<u8>>().into()
+    (0..50_000u32)
+        .flat_map(|n| (n.wrapping_mul(word) >> 7).to_le_bytes())
+        .collect::<Vec<u8>>()
+        .into()
 }
 
 impl Pusher {
     async fn begin(storage: Arc<dyn Storage>, runtime: Runtime) -> Self {
         let repository = RepositoryId::in_slot(Slot(3), &*runtime.random);
-        let pusher = Self { storage, runtime, repository, pushes: Vec::new() };
+        let pusher = Self {
+            storage,
+            runtime,
+            repository,
+            pushes: Vec::new(),
+        };
         let create = Command::CreateRepository {
             id: repository,
             hash: HashKind::Sha1,
             head: RefName::branch("main").unwrap(),
             domain: DOMAIN,
         };
-        let created = pusher.storage.propose(Slot(3), pusher.request(create)).await.unwrap();
+        let created = pusher
+            .storage
+            .propose(Slot(3), pusher.request(create))
+            .await
+            .unwrap();
         assert_eq!(created.reply, Reply::Done);
         pusher
     }
 
     fn request(&self, command: Command) -> Request {
         let id = RequestId::random(&*self.runtime.random);
-        Request { id, time: self.runtime.clock.now(), command }
+        Request {
+            id,
+            time: self.runtime.clock.now(),
+            command,
+        }
     }
 
     async fn upload(&self, bytes: Bytes) -> Option<StoredBlob> {
         let content = Arc::clone(&self.storage) as Arc<dyn Content>;
         let session = content.begin(DOMAIN).await.ok()?;
         let runtime = self.runtime.clone();
-        let mut upload =
-            Upload::new(content, session, runtime, Profile::GitPackV1, DigestSet::NONE, 1);
+        let mut upload = Upload::new(
+            content,
+            session,
+            runtime,
+            Profile::GitPackV1,
+            DigestSet::NONE,
+            1,
+        );
         upload.push(bytes).await.ok()?;
         let finished = upload.finish().await.ok()?;
         let id = UploadId::random(&*self.runtime.random);
@@ -91,38 +113,73 @@ impl Pusher {
     async fn try_push(&self, number: usize) -> Option<Outcome> {
         let pack = self.upload(content(number)).await?;
         let index = self.upload(Bytes::from(format!("index {number}"))).await?;
-        let target = Target { id: object(number), peeled: None };
+        let target = Target {
+            id: object(number),
+            peeled: None,
+        };
         let tag = RefName::tag(&format!("t{number}")).unwrap();
         let main = RefName::branch("main").unwrap();
         let old = self.refs(ReadPoint::Linearizable).await?.main;
         let commands = vec![
-            RefCommand { name: main, old, new: Some(target) },
-            RefCommand { name: tag, old: None, new: Some(target) },
+            RefCommand {
+                name: main,
+                old,
+                new: Some(target),
+            },
+            RefCommand {
+                name: tag,
+                old: None,
+                new: Some(target),
+            },
         ];
         let push = Push {
             repository: self.repository,
-            pack: Some(NewPack { checksum: object(number), objects: 1, pack, index }),
+            pack: Some(NewPack {
+                checksum: object(number),
+                objects: 1,
+                pack,
+                index,
+            }),
             commands: Commands::Inline(commands),
             atomic: true,
             actor: Actor(1),
             options: Vec::new(),
         };
-        let committed =
-            self.storage.propose(Slot(3), self.request(Command::Push(push))).await.ok()?;
-        let Reply::Pushed(pushed) = committed.reply else { return None };
+        let committed = self
+            .storage
+            .propose(Slot(3), self.request(Command::Push(push)))
+            .await
+            .ok()?;
+        let Reply::Pushed(pushed) = committed.reply else {
+            return None;
+        };
         // Another outcome means that an earlier push of unknown outcome got in between.
-        pushed.outcomes.iter().all(|o| *o == RefOutcome::Updated).then_some(Outcome::Acknowledged)
+        pushed
+            .outcomes
+            .iter()
+            .all(|o| *o == RefOutcome::Updated)
+            .then_some(Outcome::Acknowledged)
     }
 
     async fn refs(&self, point: ReadPoint) -> Option<Refs> {
-        let query = Query::Refs { repository: self.repository, known: None };
+        let query = Query::Refs {
+            repository: self.repository,
+            known: None,
+        };
         let Ok(Answer::Refs(Some(list))) = self.storage.read(Slot(3), point, query).await else {
             return None;
         };
-        let of = |name: &str| list.refs.iter().find(|r| r.name.as_str() == name).map(|r| r.target.id);
+        let of = |name: &str| {
+            list.refs
+                .iter()
+                .find(|r| r.name.as_str() == name)
+                .map(|r| r.target.id)
+        };
         Some(Refs {
             main: of("refs/heads/main"),
-            tags: (0..self.pushes.len() + 1).map(|n| of(&format!("refs/tags/t{n}"))).collect(),
+            tags: (0..self.pushes.len() + 1)
+                .map(|n| of(&format!("refs/tags/t{n}")))
+                .collect(),
         })
     }
 
@@ -132,8 +189,15 @@ impl Pusher {
         let Some(refs) = self.refs(ReadPoint::Linearizable).await else {
             return vec!["the refs cannot be read".to_owned()];
         };
-        let query = Query::Packs { repository: self.repository, known: None };
-        let packs = match self.storage.read(Slot(3), ReadPoint::Linearizable, query).await {
+        let query = Query::Packs {
+            repository: self.repository,
+            known: None,
+        };
+        let packs = match self
+            .storage
+            .read(Slot(3), ReadPoint::Linearizable, query)
+            .await
+        {
             Ok(Answer::Packs(Some(list))) => list.packs,
             other => return vec![format!("the packs cannot be read: {other:?}")],
         };
@@ -158,14 +222,24 @@ impl Pusher {
     }
 
     async fn fault_of(&self, number: usize, pack: &Pack) -> Option<String> {
-        let query = Query::Manifest { slot: Slot(3), domain: DOMAIN, blob: pack.pack };
-        let read = self.storage.read(Slot(3), ReadPoint::Linearizable, query).await;
+        let query = Query::Manifest {
+            slot: Slot(3),
+            domain: DOMAIN,
+            blob: pack.pack,
+        };
+        let read = self
+            .storage
+            .read(Slot(3), ReadPoint::Linearizable, query)
+            .await;
         let Ok(Answer::Manifest(Some(manifest))) = read else {
-            return Some(format!("the manifest of push {number} cannot be read: {read:?}"));
+            return Some(format!(
+                "the manifest of push {number} cannot be read: {read:?}"
+            ));
         };
         let content_of = Arc::clone(&self.storage) as Arc<dyn Content>;
         let whole = 0..manifest.length;
-        let mut download = Download::new(content_of, self.runtime.clone(), DOMAIN, &manifest, whole);
+        let mut download =
+            Download::new(content_of, self.runtime.clone(), DOMAIN, &manifest, whole);
         let mut bytes = Vec::new();
         loop {
             match download.next().await {
@@ -198,15 +272,27 @@ async fn run(world: &mut World, crashes: u64) -> (Vec<String>, usize) {
     for round in 0..crashes {
         let victim = NodeId(round % 3 + 1);
         world.runtime.clock.sleep(Duration::from_millis(400)).await;
-        let survives = if round % 2 == 0 { Survives::Nothing } else { Survives::Random(round) };
+        let survives = if round % 2 == 0 {
+            Survives::Nothing
+        } else {
+            Survives::Random(round)
+        };
         world.crash(victim, survives).await;
         world.runtime.clock.sleep(Duration::from_millis(100)).await;
         world.launch(victim).await;
-        world.wait_until("the node is back", |world| world.links.running().iter().all(|n| n.is_ready())).await;
+        world
+            .wait_until("the node is back", |world| {
+                world.links.running().iter().all(|n| n.is_ready())
+            })
+            .await;
     }
     stop.store(true, Ordering::SeqCst);
     let pusher = pushing.await.unwrap();
-    let acknowledged = pusher.pushes.iter().filter(|o| **o == Outcome::Acknowledged).count();
+    let acknowledged = pusher
+        .pushes
+        .iter()
+        .filter(|o| **o == Outcome::Acknowledged)
+        .count();
     (pusher.faults().await, acknowledged)
 }
 
@@ -215,7 +301,10 @@ async fn acknowledged_pushes_survive_power_failures_of_every_node() {
     let mut world = World::of(3).await;
     let (faults, acknowledged) = run(&mut world, 6).await;
     assert_eq!(faults, [] as [String; 0]);
-    assert!(acknowledged >= 10, "only {acknowledged} pushes were acknowledged");
+    assert!(
+        acknowledged >= 10,
+        "only {acknowledged} pushes were acknowledged"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +318,10 @@ async fn without_the_sync_of_volumes_a_power_failure_is_seen() {
     }
     assert_eq!(pusher.faults().await, [] as [String; 0]);
     power_failure_of_all(&mut world).await;
-    assert!(!pusher.faults().await.is_empty(), "the test does not see lost chunks");
+    assert!(
+        !pusher.faults().await.is_empty(),
+        "the test does not see lost chunks"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,5 +343,9 @@ async fn power_failure_of_all(world: &mut World) {
     for id in [1, 2, 3].map(NodeId) {
         world.launch(id).await;
     }
-    world.wait_until("all nodes are back", |world| world.links.running().iter().all(|n| n.is_ready())).await;
+    world
+        .wait_until("all nodes are back", |world| {
+            world.links.running().iter().all(|n| n.is_ready())
+        })
+        .await;
 }

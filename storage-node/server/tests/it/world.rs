@@ -53,7 +53,10 @@ impl Links for Local {
     }
 
     fn seeds(&self) -> Vec<Arc<dyn Node>> {
-        self.running().into_iter().map(|node| node as Arc<dyn Node>).collect()
+        self.running()
+            .into_iter()
+            .map(|node| node as Arc<dyn Node>)
+            .collect()
     }
 
     fn is_local(&self, _node: NodeId) -> bool {
@@ -83,7 +86,10 @@ impl Disks {
     fn stores(&self, lie: &Arc<AtomicBool>) -> Stores {
         Stores {
             files: Arc::new(self.files.clone()),
-            volumes: Arc::new(Lying { files: self.volumes.clone(), lie: Arc::clone(lie) }),
+            volumes: Arc::new(Lying {
+                files: self.volumes.clone(),
+                lie: Arc::clone(lie),
+            }),
             log: Arc::new(self.log.clone()),
             state: Arc::new(self.state.clone()),
             metadata: MetadataPlace::Memory,
@@ -139,7 +145,10 @@ fn config() -> Config {
 }
 
 fn addresses(id: NodeId) -> Addresses {
-    Addresses { control: format!("control-{id}"), bulk: format!("bulk-{id}") }
+    Addresses {
+        control: format!("control-{id}"),
+        bulk: format!("bulk-{id}"),
+    }
 }
 
 impl World {
@@ -158,14 +167,20 @@ impl World {
         for _ in 1..count {
             world.join().await;
         }
-        world.wait_until("all nodes vote everywhere", |world| world.all_vote(count)).await;
+        world
+            .wait_until("all nodes vote everywhere", |world| world.all_vote(count))
+            .await;
         world
     }
 
     /// The tier as a client sees it.
     pub(crate) fn storage(&self) -> Arc<dyn Storage> {
         let links = Arc::clone(&self.links) as Arc<dyn Links>;
-        Arc::new(Client::new(links, self.runtime.clone(), ClientConfig::default().validate().unwrap()))
+        Arc::new(Client::new(
+            links,
+            self.runtime.clone(),
+            ClientConfig::default().validate().unwrap(),
+        ))
     }
 
     /// From now on the volumes' syncs do nothing.
@@ -186,8 +201,12 @@ impl World {
     /// Starts a node on what is left of its disks.
     pub(crate) async fn launch(&mut self, id: NodeId) {
         let membership = match &self.first {
-            None => Membership::Founder { cluster: Some(ClusterId([1; 16])) },
-            Some(map) => Membership::Joined { map: Box::new(map.clone()) },
+            None => Membership::Founder {
+                cluster: Some(ClusterId([1; 16])),
+            },
+            Some(map) => Membership::Joined {
+                map: Box::new(map.clone()),
+            },
         };
         let network = Network {
             peers: self.network.peers(raft::NodeId(id.0)),
@@ -225,7 +244,9 @@ impl World {
         };
         let leader = self.links.running().remove(0);
         let joined = leader.propose(CLUSTER_GROUP, request).await.unwrap();
-        let Reply::Joined(id) = joined.reply else { panic!("{joined:?}") };
+        let Reply::Joined(id) = joined.reply else {
+            panic!("{joined:?}")
+        };
         let disks = Disks::new();
         let record = NodeRecord {
             cluster: ClusterId([1; 16]),
@@ -240,7 +261,11 @@ impl World {
 
     fn all_vote(&self, count: u64) -> bool {
         self.links.running().iter().all(|node| {
-            node.is_ready() && node.voters().iter().all(|voters| voters.len() as u64 == count)
+            node.is_ready()
+                && node
+                    .voters()
+                    .iter()
+                    .all(|voters| voters.len() as u64 == count)
         })
     }
 
@@ -257,7 +282,10 @@ impl World {
 
 impl Lying {
     fn wrap(&self, file: Arc<dyn File>) -> Arc<dyn File> {
-        Arc::new(LyingFile { file, lie: Arc::clone(&self.lie) })
+        Arc::new(LyingFile {
+            file,
+            lie: Arc::clone(&self.lie),
+        })
     }
 }
 
