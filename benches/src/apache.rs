@@ -1,5 +1,6 @@
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -21,7 +22,6 @@ const MODULES: &[&str] = &[
     "mpm_prefork",
     "authn_core",
     "authz_core",
-    "unixd",
     "env",
     "alias",
     "cgi",
@@ -37,6 +37,8 @@ impl Apache {
         let root = place.join("apache");
         let repositories = root.join("repositories");
         fs::create_dir_all(&repositories)?;
+        // Its workers are another user.
+        fs::set_permissions(place, fs::Permissions::from_mode(0o755))?;
         let address = free_address()?.to_string();
         let configuration = root.join("httpd.conf");
         fs::write(&configuration, configuration_text(&root, &address))?;
@@ -77,8 +79,10 @@ impl Apache {
     /// Packs as a careful operator would: one pack, with bitmaps.
     pub(crate) fn repack(&self) -> anyhow::Result<()> {
         let git = Git::at(self.root.join("whole.git"));
-        git.run(&["repack", "--quiet", "-a", "-d", "--write-bitmap-index"])?;
-        git.run(&["commit-graph", "write", "--reachable"])?;
+        // The repository is Apache's by now.
+        let run = |arguments: &[&str]| git.run(&[&["-c", "safe.directory=*"], arguments].concat());
+        run(&["repack", "--quiet", "-a", "-d", "--write-bitmap-index"])?;
+        run(&["commit-graph", "write", "--reachable"])?;
         self.own("whole.git")
     }
 

@@ -79,7 +79,16 @@ pub(crate) fn measure(
         "pack bytes sent: ours {}, git's {}",
         a[0].bytes, b[0].bytes
     ));
+    at_once(&ours, &theirs, process, report)
+}
 
+/// A crowd of clones on each side, and the forge's memory meanwhile.
+fn at_once(
+    ours: &Side<'_>,
+    theirs: &Side<'_>,
+    process: u32,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let done = AtomicBool::new(false);
     let (eight, peak) = thread::scope(|scope| {
         let sampler = scope.spawn(|| {
@@ -90,12 +99,12 @@ pub(crate) fn measure(
             }
             peak
         });
-        let eight = crowd(&ours, CROWD);
+        let eight = crowd(ours, CROWD);
         done.store(true, Ordering::SeqCst);
         (eight, sampler.join())
     });
     let eight = eight?;
-    let eight_of_git = crowd(&theirs, CROWD)?;
+    let eight_of_git = crowd(theirs, CROWD)?;
     report.time(
         "8 clones at once: server CPU",
         0.4,

@@ -76,10 +76,9 @@ pub(crate) struct ServiceLabels {
 impl Metrics {
     /// Makes the metrics and registers them under `devflow_frontend_`.
     pub fn register(registry: &mut Registry) -> Self {
-        let durations = Family::new_with_constructor(
-            (|| Histogram::new(exponential_buckets(0.001, 2.0, 18))) as fn() -> Histogram,
-        );
-        // The family's constructor type is the function pointer that it defaults to.
+        // From a millisecond to two minutes.
+        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.001, 2.0, 18));
+        let durations = Family::new_with_constructor(histogram);
         let metrics = Self {
             requests: Family::default(),
             durations,

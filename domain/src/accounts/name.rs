@@ -9,7 +9,6 @@ const RESERVED: &[&str] = &[
     "..",
     ".well-known",
     "about",
-
     "api",
     "assets",
     "attachments",

@@ -72,6 +72,17 @@ async fn a_repository_shows_its_files_and_its_readme() {
     assert!(!text.contains("<script"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_branches_and_tags_have_pages() {
+    let forge = TestForge::start().await;
+    let alice = forge.user("alice").await;
+    create(&forge, &alice, "project", false).await;
+    let work = forge.path("work");
+    sample(&work).await;
+    let url = forge.url("alice", "alice/project.git");
+    git(&work, &["push", "-q", "--mirror", &url]).await;
     let file = forge
         .get("/alice/project/src/branch/feature/x/counter.txt")
         .await

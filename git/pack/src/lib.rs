@@ -13,8 +13,7 @@
 //! * [`all_wants_reach_common`] and [`shallow_boundary`] answer what a negotiation asks of
 //!   history.
 //!
-//! Deliberately not here: delta search (what is stored as a delta is sent as one, nothing
-//! is deltified anew), bitmaps, repacking.
+//! Deliberately not here: a search for delta bases among all objects, bitmaps, repacking.
 
 mod bitmap;
 mod connectivity;

@@ -5,8 +5,10 @@
 #![expect(clippy::disallowed_methods, reason = "a program reads its environment")]
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use git_serve::bare::Caller;
 use git_serve::cgi::{CgiEnvironment, http_backend};
 use git_serve::stdio::{Arguments, receive_pack_command, upload_pack_command};
 use tokio::io::{stdin, stdout};
@@ -39,11 +41,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let protocol = std::env::var("GIT_PROTOCOL").unwrap_or_default();
     match command.to_str() {
         Some("upload-pack") => {
-            let arguments = Arguments::parse(words)?;
+            let arguments = arguments(words)?;
             Ok(upload_pack_command(&arguments, &protocol, stdin(), stdout()).await?)
         }
         Some("receive-pack") => {
-            let arguments = Arguments::parse(words)?;
+            let arguments = arguments(words)?;
             Ok(receive_pack_command(&arguments, &protocol, stdin(), stdout()).await?)
         }
         Some("http-backend") => {
@@ -52,4 +54,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
         _ => Err("no such command".into()),
     }
+}
+
+fn arguments(words: impl Iterator<Item = OsString>) -> Result<Arguments, Box<dyn Error>> {
+    let mut arguments = Arguments::parse(words)?;
+    arguments.caller = Caller::from_variables(|name| std::env::var(name).ok());
+    Ok(arguments)
 }

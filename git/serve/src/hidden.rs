@@ -4,7 +4,7 @@ use git_id::RefName;
 ///
 /// A rule is a ref name, which hides itself and all below it; `!` before it
 /// shows them again. The last rule that fits decides. `^` (match the full name
-/// across namespaces) is accepted: there are no namespaces here.
+/// across namespaces) is accepted; names are always those that clients see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HiddenRefs {
     rules: Vec<Rule>,

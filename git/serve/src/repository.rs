@@ -254,6 +254,12 @@ pub enum RefRejection {
     /// Another command of an atomic push was rejected at the commit.
     #[error("atomic transaction failed")]
     AtomicTransaction,
+    /// This command is why an atomic push was rejected at the commit.
+    #[error("atomic transaction failed: {reason}")]
+    AtomicCause {
+        /// What is wrong with it.
+        reason: Box<RefRejection>,
+    },
     /// A rule of the server's owner, such as a protected branch.
     #[error("{message}")]
     Declined {
@@ -263,6 +269,19 @@ pub enum RefRejection {
     /// The commit failed; see [`CommitError`].
     #[error("failed to update ref")]
     Commit,
+}
+
+impl RefRejection {
+    /// How a rejection at the commit reads in an atomic push: git's word for it,
+    /// then the reason. What the owner declines reads as the owner says it.
+    pub(crate) fn in_atomic(self) -> Self {
+        match self {
+            Self::AtomicTransaction | Self::Commit | Self::Declined { .. } => self,
+            reason => Self::AtomicCause {
+                reason: Box::new(reason),
+            },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(30);
 pub struct Process {
     name: String,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     log: PathBuf,
     child: Option<Child>,
     listeners: Vec<String>,
@@ -54,9 +55,24 @@ impl Process {
         expected: usize,
         logs: &Path,
     ) -> anyhow::Result<Self> {
+        Self::start_with(name, arguments, &[], expected, logs)
+    }
+
+    /// The same with environment variables, which restarts keep.
+    pub fn start_with(
+        name: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        expected: usize,
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
         let mut process = Self {
             name: name.to_owned(),
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
+            variables: variables
+                .iter()
+                .map(|&(k, v)| (k.to_owned(), v.to_owned()))
+                .collect(),
             log: logs.join(format!("{name}.log")),
             child: None,
             listeners: Vec::new(),
@@ -147,6 +163,7 @@ impl Process {
             .args(&self.arguments)
             .env("DEVFLOW_ADMIN__NAME", ADMINISTRATOR)
             .env("DEVFLOW_ADMIN__PASSWORD", PASSWORD)
+            .envs(self.variables.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

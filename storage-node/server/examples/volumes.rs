@@ -157,7 +157,7 @@ impl Bench {
             Arc::new(files),
             Arc::new(index),
             identity,
-            config.check()?,
+            config.validate()?,
             self.runtime.clone(),
             metrics.clone(),
         );

@@ -9,7 +9,7 @@ mod ready;
 mod shallow;
 mod trees;
 
-pub(crate) use graph::{Graph, NumberSet};
+pub(crate) use graph::{Graph, NumberMap, NumberSet};
 pub(crate) use paint::{Paint, Painter};
 pub use ready::all_wants_reach_common;
 pub use shallow::{Depth, ShallowChange, ShallowError, shallow_boundary};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering as MemoryOrdering};
 
 use git_id::HashKind;
 
-use super::graph::Graph;
+use super::graph::{Graph, NumberMap};
 use crate::Kind;
 use crate::bitmap::Bitmap;
 use crate::objects::ReadError;
@@ -12,6 +12,12 @@ use crate::parse::{EntryKind, RawEntries, RawEntry, entry_order};
 
 /// The most trees that one is compared with.
 const MAX_OLD_TREES: usize = 8;
+
+/// The most objects for which an older version is remembered.
+const MAX_VERSIONS: usize = 1 << 17;
+
+/// The most trees that are read to learn what the client has.
+const MAX_KNOWN_TREES: u32 = 1 << 15;
 
 /// A tree at the same path in a commit that is sent too or that the client has.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +41,12 @@ pub(crate) struct TreeWalk<'c> {
     pub(crate) selected: Bitmap,
     /// Objects met that the client has, trees with all below.
     pub(crate) known: Bitmap,
+    /// For objects selected, an older version at the same path, preferably one that
+    /// the client has.
+    pub(crate) versions: NumberMap<u32>,
+    /// Whether versions are noted at all.
+    pub(crate) keep_versions: bool,
+    known_trees: u32,
     complete: Bitmap,
     stack: Vec<(u32, Vec<OldTree>)>,
     cancel: &'c AtomicBool,
@@ -45,6 +57,9 @@ impl<'c> TreeWalk<'c> {
         Self {
             selected: Bitmap::with_capacity(objects),
             known: Bitmap::default(),
+            versions: NumberMap::default(),
+            keep_versions: false,
+            known_trees: 0,
             complete: Bitmap::with_capacity(objects),
             stack: Vec::new(),
             cancel,
@@ -56,6 +71,37 @@ impl<'c> TreeWalk<'c> {
         if !self.known.contains(number) {
             self.selected.insert(number);
         }
+    }
+
+    /// Notes that the client has a tree and all below, as far as it is worth the
+    /// time to look.
+    pub(crate) fn know(&mut self, graph: &mut Graph<'_>, tree: u32) -> Result<(), ReadError> {
+        let hash = graph.objects().hash();
+        let mut stack = vec![tree];
+        while let Some(tree) = stack.pop() {
+            if self.cancel.load(MemoryOrdering::Relaxed) {
+                return Err(ReadError::Cancelled);
+            }
+            if self.known_trees == MAX_KNOWN_TREES || !self.known.insert(tree) {
+                continue;
+            }
+            self.known_trees += 1;
+            let data = graph.load_kind(tree, Kind::Tree)?.data;
+            for entry in RawEntries::new(&data, hash).map_while(Result::ok) {
+                if entry.kind() == EntryKind::Submodule {
+                    continue;
+                }
+                let Some(number) = graph.number(&entry.object_id()) else {
+                    continue;
+                };
+                if entry.kind() == EntryKind::Tree {
+                    stack.push(number);
+                } else {
+                    self.known.insert(number);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Selects what is below `tree`, and itself, that is not below any of `olds`.
@@ -85,6 +131,16 @@ impl<'c> TreeWalk<'c> {
             self.compare(graph, tree, &olds)?;
         }
         Ok(())
+    }
+
+    fn note_version(&mut self, number: u32, older: u32, known: bool) {
+        if !self.keep_versions || self.versions.len() >= MAX_VERSIONS {
+            return;
+        }
+        let version = self.versions.entry(number).or_insert(older);
+        if known {
+            *version = older;
+        }
     }
 
     fn compare(
@@ -132,6 +188,7 @@ impl<'c> TreeWalk<'c> {
                 if cursor.known {
                     self.known.insert(old_number);
                 }
+                self.note_version(number, old_number, cursor.known);
                 if is_tree {
                     below.push(OldTree {
                         tree: old_number,

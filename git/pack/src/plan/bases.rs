@@ -7,8 +7,10 @@ use crate::objects::{PACK_HEADER_BYTES, Pack};
 pub(super) enum Base {
     /// Earlier in the pack that is sent, at that offset.
     Before(u64),
-    /// Later in the pack that is sent, or with the client.
-    Elsewhere,
+    /// Later in the pack that is sent.
+    Later,
+    /// With the client.
+    WithClient,
     /// Nowhere: the delta is of no use.
     Nowhere,
 }
@@ -96,15 +98,18 @@ impl<'a> Placements<'a> {
             if let Some(placed) = self.placed_at(pack, offset) {
                 return Base::Before(placed);
             }
-            if self.is_selected(pack, offset) || self.client_has(pack, position) {
-                return Base::Elsewhere;
+            if self.is_selected(pack, offset) {
+                return Base::Later;
+            }
+            if self.client_has(pack, position) {
+                return Base::WithClient;
             }
         }
         match self.plan.objects.find_packed(id.as_bytes()) {
             Some((other, position)) if other < pack => {
                 match self.placed_at(other, self.pack(other).offset(position)) {
                     Some(placed) => Base::Before(placed),
-                    None if self.client_has(other, position) => Base::Elsewhere,
+                    None if self.client_has(other, position) => Base::WithClient,
                     None => Base::Nowhere,
                 }
             }
@@ -119,7 +124,7 @@ impl<'a> Placements<'a> {
     }
 
     /// Where the entry at an offset of a pack went, if it was written already.
-    fn placed_at(&self, pack: usize, offset: u64) -> Option<u64> {
+    pub(super) fn placed_at(&self, pack: usize, offset: u64) -> Option<u64> {
         self.placed.iter().rev().find_map(|placed| match placed {
             Placed::Whole { pack: other, start } if *other == pack => {
                 Some(start + offset.checked_sub(PACK_HEADER_BYTES)?)

@@ -6,13 +6,16 @@ use git_id::ObjectId;
 use super::closure::reaches_everything;
 use super::{PackOptions, PlanError, Selection};
 use crate::bitmap::Bitmap;
-use crate::history::{Graph, OldTree, Paint, Painter, TreeWalk};
+use crate::history::{Graph, NumberMap, OldTree, Paint, Painter, TreeWalk};
 use crate::objects::{Objects, ReadError};
 use crate::reachability::{Reachability, Reachable};
 use crate::{Kind, NoProgress, Progress};
 
 /// Trees of what the client has that a commit without parents is compared with.
 const MAX_KNOWN_TREES: usize = 4;
+
+/// Commits of the client's whose trees are read through.
+const MAX_KNOWN_COMMITS: usize = 16;
 
 /// The objects that answer a fetch, by number.
 pub(super) struct Found {
@@ -21,6 +24,8 @@ pub(super) struct Found {
     pub(super) loose: Vec<ObjectId>,
     /// Objects that the client has, as far as they were met.
     pub(super) known: Bitmap,
+    /// For objects, an older version at the same path.
+    pub(super) versions: NumberMap<u32>,
 }
 
 /// Finds what the wants reach and the haves do not.
@@ -70,6 +75,7 @@ fn collect_clone(
         reachable,
         loose: Vec::new(),
         known: Bitmap::default(),
+        versions: NumberMap::default(),
     };
     let key = Reachability::key(objects, &selection.wants, &selection.include_tags);
     if let Some(answer) = key.and_then(|key| objects.reachability().get(&key)) {
@@ -135,6 +141,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn run(mut self, selection: &Selection) -> Result<Found, ReadError> {
+        self.trees.keep_versions = !selection.haves.is_empty();
         let unshallowed = self.parents_of(&selection.deepen_unshallow)?;
         for id in selection.shallow.iter().chain(&selection.boundary) {
             if let Some(number) = self.graph.number(id) {
@@ -152,6 +159,7 @@ impl Walk<'_> {
         }
         let commits = self.painter.run(&mut self.graph, self.cancel)?;
         let known_trees = self.known_trees()?;
+        self.know_boundary(&commits)?;
         for commit in &commits {
             self.collect_commit(*commit, &known_trees)?;
         }
@@ -225,6 +233,29 @@ impl Walk<'_> {
         Ok(trees)
     }
 
+    /// Looks at what the client has in the commits that the new ones build on: deltas may
+    /// be against any of that.
+    fn know_boundary(&mut self, commits: &[u32]) -> Result<(), ReadError> {
+        let mut looked_at = 0;
+        for commit in commits {
+            let node = self.graph.commit(*commit)?;
+            for at in 0..Graph::parent_count(&node) {
+                let parent = self.graph.parent(&node, at);
+                let known = |parent: &u32| self.painter.paint(*parent).has(Paint::KNOWN);
+                let Some(parent) = parent.filter(known) else {
+                    continue;
+                };
+                if looked_at == MAX_KNOWN_COMMITS {
+                    return Ok(());
+                }
+                looked_at += 1;
+                let tree = self.graph.tree(parent)?;
+                self.trees.know(&mut self.graph, tree)?;
+            }
+        }
+        Ok(())
+    }
+
     fn collect_commit(&mut self, commit: u32, known_trees: &[OldTree]) -> Result<(), ReadError> {
         self.trees.select(commit);
         let node = self.graph.commit(commit)?;
@@ -276,6 +307,7 @@ impl Walk<'_> {
             reachable: Reachable::Some(Arc::new(selected)),
             loose,
             known: self.trees.known,
+            versions: self.trees.versions,
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::collect::Found;
-use super::{Content, PackOptions, Part, Plan, PlanError, Span};
+use super::versions::Versions;
+use super::{Content, PackOptions, Part, Plan, PlanError, Source, Span};
 use crate::bitmap::Bitmap;
 use crate::objects::{Objects, Pack};
 use crate::reachability::Reachable;
@@ -18,6 +19,7 @@ pub(super) fn compose(
         reachable,
         loose,
         known,
+        versions,
     } = found;
     let numbers = match reachable {
         Reachable::Some(numbers) => numbers,
@@ -44,6 +46,17 @@ pub(super) fn compose(
         parts.push(Part { pack: at, content });
     }
     let count = u32::try_from(count).map_err(|_| PlanError::TooManyObjects)?;
+    let packed = objects.packed_objects();
+    let versions = if options.thin {
+        Versions::new(objects, &numbers, &known, &versions)
+    } else {
+        Versions::default()
+    };
+    let loose = numbers
+        .range(packed..u32::MAX)
+        .map(Source::Loose)
+        .zip(loose)
+        .collect();
     Ok(Plan {
         objects: objects.clone(),
         options,
@@ -51,6 +64,7 @@ pub(super) fn compose(
         parts,
         loose,
         known,
+        versions,
     })
 }
 

@@ -1,8 +1,9 @@
 //! Which objects answer a fetch, and the pack made of them.
 //!
 //! What is stored is sent as it is stored: entries are copied without inflating
-//! them, deltas included where the receiver will have the base. A clone of
-//! everything is a stored pack byte for byte, checksum included.
+//! them, deltas included where the receiver will have the base. What cannot go as a
+//! stored delta is made one against another version of the same path that is sent before
+//! or that the client has, if there is one and thin packs are allowed. A clone of everything is a stored pack byte for byte, checksum included.
 //!
 //! Entries are copied without verifying them, as git does when it writes a pack to
 //! a client: the storage tier verifies every chunk when it is loaded, and the client
@@ -17,6 +18,7 @@ mod collect;
 mod compose;
 mod error;
 mod output;
+mod versions;
 mod write;
 
 use std::sync::atomic::AtomicBool;
@@ -25,6 +27,8 @@ use git_id::ObjectId;
 
 pub(crate) use collect::walk_new_objects;
 pub use error::{PlanError, WriteError};
+
+use versions::Versions;
 
 use crate::Progress;
 use crate::bitmap::Bitmap;
@@ -67,9 +71,20 @@ pub struct Plan {
     options: PackOptions,
     count: u32,
     parts: Vec<Part>,
-    loose: Vec<ObjectId>,
+    loose: Vec<(Source, ObjectId)>,
     /// Objects that the client has, for thin packs.
     known: Bitmap,
+    /// What may be sent as a delta that is not stored as one.
+    versions: Versions,
+}
+
+/// Where an object to send is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Source {
+    /// In that pack at that offset.
+    Packed(usize, u64),
+    /// In a file of its own, by number.
+    Loose(u32),
 }
 
 /// What is taken from one pack.

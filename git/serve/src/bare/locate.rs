@@ -21,6 +21,12 @@ pub enum OpenError {
         #[source]
         source: ConfigError,
     },
+    /// `GIT_NAMESPACE` is no namespace.
+    #[error("bad git namespace path '{namespace}'")]
+    Namespace {
+        /// What it is.
+        namespace: String,
+    },
     /// It was made by a git that does things which this program does not.
     #[error("'{path}' has {extension}, which is not supported")]
     Unsupported {

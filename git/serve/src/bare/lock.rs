@@ -1,7 +1,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often and how long apart a held lock is tried again: about as long as git
 /// waits for a ref (100 ms).
@@ -54,6 +54,11 @@ impl LockFile {
         Ok(None)
     }
 
+    /// When the lock was taken, by the file system's clock.
+    pub(super) fn taken_at(&self) -> io::Result<SystemTime> {
+        self.lock.metadata()?.modified()
+    }
+
     /// The file that is locked.
     pub(super) fn target(&self) -> &Path {
         &self.target
@@ -94,7 +99,7 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
 
 /// Removes a directory with nothing but directories in it; leaves what is not
 /// empty.
-fn remove_empty_directories(top: &Path) {
+pub(super) fn remove_empty_directories(top: &Path) {
     let mut found = vec![top.to_path_buf()];
     let mut next = 0;
     while let Some(directory) = found.get(next).cloned() {

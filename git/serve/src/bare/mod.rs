@@ -2,13 +2,16 @@
 //! `packed-refs`, `objects/` and `config`.
 //!
 //! It keeps git's own locking (`.lock` files, renames), so that git and this
-//! program may work on the same directory at the same time. Not here: reflogs,
-//! hooks, alternates offered to pushers, worktrees, reftable, garbage collection.
+//! program may work on the same directory at the same time. Not here: hooks,
+//! alternates offered to pushers, worktrees, reftable, garbage collection.
 
+mod caller;
 mod config;
 mod locate;
 mod lock;
+mod namespace;
 mod packed;
+mod reflog;
 mod refs;
 mod session;
 mod settings;
@@ -22,10 +25,13 @@ use async_trait::async_trait;
 use git_id::HashKind;
 use git_pack::Objects;
 
+pub use caller::Caller;
 pub use config::{Config, ConfigError};
 pub use locate::{OpenError, find};
 pub use settings::{HttpSettings, Settings};
 
+use crate::bare::namespace::Namespace;
+use crate::bare::reflog::Reflog;
 use crate::bare::refs::RefFiles;
 use crate::bare::session::BareSession;
 use crate::{PushSession, RefSnapshot, Repository, RepositoryError};
@@ -35,17 +41,28 @@ use crate::{PushSession, RefSnapshot, Repository, RepositoryError};
 pub struct BareRepository {
     directory: PathBuf,
     settings: Settings,
+    namespace: Option<Namespace>,
+    reflog: Reflog,
     /// The objects that the last snapshot was read with.
     objects: Mutex<Option<Objects>>,
 }
 
 impl BareRepository {
     /// Opens a directory that [`find`] found. Reads its configuration once.
-    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+    pub fn open(directory: &Path, caller: &Caller) -> Result<Self, OpenError> {
         let settings = Settings::read(directory)?;
+        let namespace = match &caller.namespace {
+            Some(path) => Some(Namespace::new(path).ok_or_else(|| OpenError::Namespace {
+                namespace: path.clone(),
+            })?),
+            None => None,
+        };
+        let reflog = settings.reflog(directory, caller);
         Ok(Self {
             directory: directory.to_path_buf(),
             settings,
+            namespace,
+            reflog,
             objects: Mutex::new(None),
         })
     }
@@ -64,10 +81,14 @@ impl BareRepository {
     fn read_refs(
         directory: &Path,
         hash: HashKind,
+        namespace: Option<&Namespace>,
     ) -> Result<(RefSnapshot, Objects), ReadRefsError> {
         let files = RefFiles::new(directory, hash);
         // Refs first: objects that they name are then there.
-        let raw = files.read()?;
+        let mut raw = files.read()?;
+        if let Some(namespace) = namespace {
+            raw = namespace.view(&raw);
+        }
         let objects = Objects::open_directory(hash, &directory.join("objects"))?;
         let snapshot = raw.resolve(&objects)?;
         Ok((snapshot, objects))
@@ -92,8 +113,9 @@ impl Repository for BareRepository {
 
     async fn refs(&self) -> Result<Arc<RefSnapshot>, RepositoryError> {
         let (directory, hash) = (self.directory.clone(), self.settings.hash);
-        let read = blocking("read refs", move || Self::read_refs(&directory, hash)).await?;
-        let (snapshot, objects) = read;
+        let namespace = self.namespace.clone();
+        let read = move || Self::read_refs(&directory, hash, namespace.as_ref());
+        let (snapshot, objects) = blocking("read refs", read).await?;
         *self.objects.lock().unwrap_or_else(PoisonError::into_inner) = Some(objects);
         Ok(Arc::new(snapshot))
     }
@@ -116,7 +138,8 @@ impl Repository for BareRepository {
 
     async fn begin_push(&self) -> Result<Box<dyn PushSession>, RepositoryError> {
         let (directory, hash) = (self.directory.clone(), self.settings.hash);
-        let begin = move || BareSession::begin(&directory, hash);
+        let (namespace, reflog) = (self.namespace.clone(), self.reflog.clone());
+        let begin = move || BareSession::begin(&directory, hash, namespace, reflog);
         let session = blocking("begin a push", begin).await?;
         Ok(Box::new(session))
     }

@@ -177,7 +177,8 @@ impl RawRefs {
         Ok(RefSnapshot::new(head, references))
     }
 
-    fn follow(&self, value: &Value) -> Option<ObjectId> {
+    /// What a value names in the end; `None` if that is not there.
+    pub(super) fn follow(&self, value: &Value) -> Option<ObjectId> {
         let mut value = value.clone();
         for _ in 0..MAX_SYMREF_DEPTH {
             match value {

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,8 +8,10 @@ use git_pack::{Objects, ReceivedPack};
 use tempfile::TempDir;
 
 use super::lock::sync_directory;
+use super::namespace::Namespace;
+use super::reflog::Reflog;
 use super::transaction::{Transaction, TransactionError};
-use crate::{CommitError, Push, PushSession, RefOutcome};
+use crate::{CommitError, Push, PushSession, RefCommand, RefOutcome};
 
 /// git's own name for such directories: what a crash leaves behind, `git gc`
 /// removes.
@@ -20,11 +23,18 @@ const QUARANTINE_PREFIX: &str = "tmp_objdir-incoming-";
 pub(super) struct BareSession {
     directory: PathBuf,
     hash: HashKind,
+    namespace: Option<Namespace>,
+    reflog: Reflog,
     quarantine: TempDir,
 }
 
 impl BareSession {
-    pub(super) fn begin(directory: &Path, hash: HashKind) -> io::Result<Self> {
+    pub(super) fn begin(
+        directory: &Path,
+        hash: HashKind,
+        namespace: Option<Namespace>,
+        reflog: Reflog,
+    ) -> io::Result<Self> {
         let objects = directory.join("objects");
         let quarantine = tempfile::Builder::new()
             .prefix(QUARANTINE_PREFIX)
@@ -32,6 +42,8 @@ impl BareSession {
         Ok(Self {
             directory: directory.to_path_buf(),
             hash,
+            namespace,
+            reflog,
             quarantine,
         })
     }
@@ -44,7 +56,31 @@ impl BareSession {
             }
             Ok(Objects::open_directory(self.hash, &objects)?)
         };
-        Transaction::new(&self.directory, self.hash).run(&push.commands, push.atomic, publish)
+        let commands = self.commands(&push.commands)?;
+        Transaction::new(&self.directory, self.hash, Some(self.reflog.clone())).run(
+            &commands,
+            push.atomic,
+            publish,
+        )
+    }
+
+    /// The commands with the names that their refs have in the repository.
+    fn commands<'a>(
+        &self,
+        commands: &'a [RefCommand],
+    ) -> Result<Cow<'a, [RefCommand]>, TransactionError> {
+        let Some(namespace) = &self.namespace else {
+            return Ok(Cow::Borrowed(commands));
+        };
+        let outside = |command: &RefCommand| {
+            let name = namespace.outside(&command.name)?;
+            Ok(RefCommand {
+                name,
+                ..command.clone()
+            })
+        };
+        let commands: Result<_, _> = commands.iter().map(outside).collect();
+        commands.map(Cow::Owned).map_err(TransactionError::Name)
     }
 }
 

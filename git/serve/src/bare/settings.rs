@@ -4,13 +4,14 @@ use git_id::HashKind;
 use git_wire::ProtocolVersion;
 
 use super::locate::OpenError;
-use super::{Config, ConfigError};
+use super::reflog::{LogRefs, Reflog};
+use super::{Caller, Config, ConfigError};
 use crate::{CheckedOutBranch, HiddenRefs, Policy, ReceivePolicy, UploadPolicy, WantPolicy};
 
 /// What a repository's configuration says about serving it.
 ///
 /// These variables are heeded, with git's meaning and defaults:
-/// `core.bare`, `core.repositoryFormatVersion`, `extensions.objectFormat`,
+/// `core.bare`, `core.logAllRefUpdates`, `core.repositoryFormatVersion`, `extensions.objectFormat`,
 /// `http.getanyfile`, `http.receivepack`, `http.uploadpack`, `lsrefs.unborn`,
 /// `pack.threads`, `receive.advertiseAtomic`, `receive.advertisePushOptions`,
 /// `receive.denyCurrentBranch` (not `updateInstead`, which refuses),
@@ -18,7 +19,8 @@ use crate::{CheckedOutBranch, HiddenRefs, Policy, ReceivePolicy, UploadPolicy, W
 /// `receive.denyNonFastForwards`, `receive.fsckObjects`, `receive.hideRefs`,
 /// `receive.maxInputSize`, `transfer.fsckObjects`, `transfer.hideRefs`,
 /// `uploadpack.allowAnySHA1InWant`, `uploadpack.allowReachableSHA1InWant`,
-/// `uploadpack.allowTipSHA1InWant`, `uploadpack.hideRefs`.
+/// `uploadpack.allowTipSHA1InWant`, `uploadpack.hideRefs`, `user.email`,
+/// `user.name` (who is in the reflog, if the caller does not say).
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The repository's hash function.
@@ -28,6 +30,8 @@ pub struct Settings {
     wants: WantPolicy,
     upload: UploadPolicy,
     receive: ReceivePolicy,
+    log_refs: LogRefs,
+    user: [Option<String>; 2],
 }
 
 /// Which services HTTP offers.
@@ -74,6 +78,18 @@ impl Settings {
         }
     }
 
+    /// The reflog for what that caller does.
+    pub(super) fn reflog(&self, directory: &Path, caller: &Caller) -> Reflog {
+        let [name, email] = &self.user;
+        let name = caller.committer_name.as_ref().or(name.as_ref());
+        let email = caller.committer_email.as_ref().or(email.as_ref());
+        let (name, email) = (
+            name.map_or(UNKNOWN_USER.0, String::as_str),
+            email.map_or(UNKNOWN_USER.1, String::as_str),
+        );
+        Reflog::new(directory, self.log_refs, name, email)
+    }
+
     fn from_config(config: &Config, named_git: bool) -> Result<Self, ConfigError> {
         let flag = |key, default| -> Result<bool, ConfigError> {
             Ok(config.boolean(key)?.unwrap_or(default))
@@ -86,6 +102,7 @@ impl Settings {
             Some(threads @ 1..=256) => threads as usize,
             _ => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        let has_working_tree = !flag("core.bare", !named_git)?;
         let format = config.get("extensions.objectformat").unwrap_or("sha1");
         Ok(Self {
             hash: HashKind::from_name(format).unwrap_or_default(),
@@ -115,13 +132,32 @@ impl Settings {
                 deny_non_fast_forwards: flag("receive.denynonfastforwards", false)?,
                 deny_deletes: flag("receive.denydeletes", false)?,
                 deny_delete_current: denies(config.get("receive.denydeletecurrent")),
-                checked_out: checked_out(config, !flag("core.bare", !named_git)?),
+                checked_out: checked_out(config, has_working_tree),
                 atomic: flag("receive.advertiseatomic", true)?,
                 push_options: flag("receive.advertisepushoptions", false)?,
                 ..ReceivePolicy::default()
             },
+            log_refs: log_refs(config, has_working_tree)?,
+            user: ["user.name", "user.email"].map(|key| config.get(key).map(str::to_owned)),
         })
     }
+}
+
+/// Who is in the reflog if nobody says.
+const UNKNOWN_USER: (&str, &str) = ("unknown", "unknown@localhost");
+
+fn log_refs(config: &Config, has_working_tree: bool) -> Result<LogRefs, ConfigError> {
+    const KEY: &str = "core.logallrefupdates";
+    if config
+        .get(KEY)
+        .is_some_and(|value| value.eq_ignore_ascii_case("always"))
+    {
+        return Ok(LogRefs::Always);
+    }
+    Ok(match config.boolean(KEY)?.unwrap_or(has_working_tree) {
+        true => LogRefs::Branches,
+        false => LogRefs::Existing,
+    })
 }
 
 fn wants(config: &Config) -> Result<WantPolicy, ConfigError> {
@@ -181,6 +217,7 @@ mod tests {
 
     use super::{Settings, unsupported};
     use crate::bare::Config;
+    use crate::bare::reflog::LogRefs;
     use crate::{CheckedOutBranch, WantPolicy};
 
     fn settings(text: &str) -> Settings {
@@ -222,6 +259,16 @@ mod tests {
         assert_eq!(policy.receive.checked_out, CheckedOutBranch::Warn);
         assert_eq!(policy.upload.wants, WantPolicy::Tips);
         assert_eq!(settings.http.receive_pack, Some(true));
+    }
+
+    #[test]
+    fn reflogs_are_kept_where_git_keeps_them() {
+        let rule = |text: &str| settings(text).log_refs;
+        assert_eq!(rule("[core]\nbare = true"), LogRefs::Existing);
+        assert_eq!(rule("[core]\nbare = false"), LogRefs::Branches);
+        let bare = "[core]\nbare = true\nlogAllRefUpdates = ";
+        assert_eq!(rule(&format!("{bare}true")), LogRefs::Branches);
+        assert_eq!(rule(&format!("{bare}Always")), LogRefs::Always);
     }
 
     #[test]

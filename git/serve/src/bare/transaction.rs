@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use git_id::{HashKind, ObjectId, RefName};
+use git_id::{HashKind, ObjectId, RefName, RefNameError};
 use git_pack::Objects;
 
 use super::lock::LockFile;
 use super::packed::{self, PackedRef, Peeled};
+use super::reflog::Reflog;
 use super::refs::{RawRefs, RefFiles, Value};
 use crate::{RefCommand, RefOutcome, RefRejection};
 
@@ -19,6 +20,8 @@ const MAX_LOOSE_UPDATES: usize = 16;
 /// Why a transaction ended without an outcome.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TransactionError {
+    #[error("name refs in the namespace")]
+    Name(#[source] RefNameError),
     #[error("lock and read refs")]
     Prepare(#[source] io::Error),
     #[error("publish the pack")]
@@ -54,6 +57,7 @@ pub(super) struct Transaction {
     directory: PathBuf,
     hash: HashKind,
     files: RefFiles,
+    reflog: Option<Reflog>,
 }
 
 /// A command whose ref is locked, and the file that is to be written.
@@ -64,12 +68,13 @@ struct Locked<'a> {
 }
 
 impl Transaction {
-    pub(super) fn new(directory: &Path, hash: HashKind) -> Self {
+    pub(super) fn new(directory: &Path, hash: HashKind, reflog: Option<Reflog>) -> Self {
         let files = RefFiles::new(directory, hash);
         Self {
             directory: directory.to_path_buf(),
             hash,
             files,
+            reflog,
         }
     }
 
@@ -112,7 +117,7 @@ impl Transaction {
             .collect();
         if !accepted.is_empty() {
             let objects = publish().map_err(TransactionError::Publish)?;
-            self.write(accepted, atomic, &objects)
+            self.write(accepted, atomic, &objects, raw.head.as_ref())
                 .map_err(TransactionError::Write)?;
         }
         Ok(outcomes)
@@ -139,6 +144,7 @@ impl Transaction {
         accepted: Vec<Locked<'_>>,
         atomic: bool,
         objects: &Objects,
+        head: Option<&Value>,
     ) -> Result<(), WriteRefsError> {
         let in_one = accepted.len() > MAX_LOOSE_UPDATES || (atomic && accepted.len() > 1);
         let mut changes = BTreeMap::new();
@@ -151,11 +157,24 @@ impl Transaction {
         }
         self.rewrite_packed(&changes, objects)?;
         for Locked { command, lock } in accepted {
+            self.log(command, &lock, head)?;
             if command.new.is_null() || in_one {
                 self.remove_loose(&lock)?;
             } else {
                 lock.commit(format!("{}\n", command.new).as_bytes())?;
             }
+        }
+        Ok(())
+    }
+
+    /// Notes the update in the reflog, while the ref is locked.
+    fn log(&self, command: &RefCommand, lock: &LockFile, head: Option<&Value>) -> io::Result<()> {
+        if let Some(reflog) = &self.reflog {
+            let head = match head {
+                Some(Value::Symbolic(target)) => Some(target),
+                _ => None,
+            };
+            reflog.note(command, head, lock.taken_at()?);
         }
         Ok(())
     }
@@ -308,7 +327,7 @@ mod tests {
     }
 
     fn run(directory: &Path, commands: &[RefCommand], atomic: bool) -> Vec<String> {
-        let transaction = Transaction::new(directory, HashKind::Sha1);
+        let transaction = Transaction::new(directory, HashKind::Sha1, None);
         let publish = || Ok(Objects::empty(HashKind::Sha1));
         let outcomes = transaction.run(commands, atomic, publish).unwrap();
         let text = |outcome: Result<(), crate::RefRejection>| match outcome {

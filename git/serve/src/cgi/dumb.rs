@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::response::{Answer, Body, Caching, Status};
 use super::route::Route;
 use crate::bare::BareRepository;
-use crate::{Repository, ServeError};
+use crate::{Head, Repository, ServeError};
 
 pub(super) async fn answer(
     repository: &BareRepository,
@@ -19,6 +19,7 @@ pub(super) async fn answer(
     let directory = repository.directory();
     let (content_type, caching, file) = match route {
         Route::InfoRefs => return Ok(text(info_refs(repository).await?)),
+        Route::Head => return Ok(text(head(repository).await?)),
         Route::InfoPacks => return Ok(text(info_packs(repository).await?)),
         Route::Service(_) => return Ok(Answer::new(Status::NotFound)),
         Route::TextFile(file) => ("text/plain", Caching::Never, *file),
@@ -81,6 +82,16 @@ async fn info_refs(repository: &BareRepository) -> Result<String, ServeError> {
         write!(lines, "{id}\t{name}\n{peeled}").expect("writing to memory does not fail");
     }
     Ok(lines)
+}
+
+/// HEAD as its file would say it, seen from the namespace.
+async fn head(repository: &BareRepository) -> Result<String, ServeError> {
+    let snapshot = repository.refs().await?;
+    Ok(match snapshot.head() {
+        Some(Head::Symbolic(target)) => format!("ref: {target}\n"),
+        Some(Head::Detached(id)) => format!("{id}\n"),
+        None => String::new(),
+    })
 }
 
 async fn info_packs(repository: &BareRepository) -> Result<String, ServeError> {

@@ -1,4 +1,5 @@
 use super::response::{Answer, Status};
+use crate::bare::Caller;
 
 /// The variables of a CGI request (RFC 3875) and those of git-http-backend(1).
 /// Empty strings stand for unset ones.
@@ -24,6 +25,9 @@ pub struct CgiEnvironment {
     pub content_encoding: String,
     /// `GIT_PROTOCOL`, or else `HTTP_GIT_PROTOCOL`.
     pub git_protocol: String,
+    /// The namespace, and who is in the reflog: by default `REMOTE_USER` at
+    /// `REMOTE_ADDR`, or `anonymous`.
+    pub caller: Caller,
     /// `REMOTE_USER`: who the web server found the user to be.
     pub remote_user: String,
     /// `SERVER_PROTOCOL`.
@@ -45,6 +49,8 @@ impl CgiEnvironment {
             content_length: text("CONTENT_LENGTH").parse().ok(),
             content_encoding: text("HTTP_CONTENT_ENCODING"),
             git_protocol: variable("GIT_PROTOCOL").unwrap_or_else(|| text("HTTP_GIT_PROTOCOL")),
+            caller: Caller::from_variables(&variable)
+                .or_web_user(&text("REMOTE_USER"), &text("REMOTE_ADDR")),
             remote_user: text("REMOTE_USER"),
             server_protocol: text("SERVER_PROTOCOL"),
         }

@@ -73,7 +73,7 @@ impl<'a> Request<'a> {
         if !environment.export_all && !directory.join("git-daemon-export-ok").exists() {
             return Err(Answer::new(Status::NotFound));
         }
-        let repository = BareRepository::open(&directory);
+        let repository = BareRepository::open(&directory, &environment.caller);
         let repository =
             repository.map_err(|error| Answer::new(Status::ServerError).because(&error))?;
         Ok(Self {

@@ -4,8 +4,9 @@ use git_wire::Service;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     InfoRefs,
+    Head,
     Service(Service),
-    /// `HEAD`, and the files of `objects/info` that git keeps as text.
+    /// The files of `objects/info` that git keeps as text.
     TextFile(&'static str),
     InfoPacks,
     /// `objects/xx/…`, relative to the repository.
@@ -40,7 +41,7 @@ pub(super) fn route(path: &str) -> Option<(&str, Route)> {
             "/objects/info/http-alternates",
             Route::TextFile("objects/info/http-alternates"),
         ),
-        ("/HEAD", Route::TextFile("HEAD")),
+        ("/HEAD", Route::Head),
     ];
     for (suffix, route) in fixed {
         if let Some(directory) = path.strip_suffix(suffix) {
@@ -90,7 +91,7 @@ mod tests {
                 "git-receive-pack",
                 Some(Route::Service(Service::ReceivePack)),
             ),
-            ("HEAD", Some(Route::TextFile("HEAD"))),
+            ("HEAD", Some(Route::Head)),
             ("objects/info/packs", Some(Route::InfoPacks)),
             (&loose, Some(Route::LooseObject(loose.clone()))),
             (&pack, Some(Route::Pack(pack.clone()))),

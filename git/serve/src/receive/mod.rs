@@ -264,7 +264,10 @@ impl Serving<'_> {
         outcomes.reverse();
         for command in judged.iter_mut().filter(|command| command.verdict.is_ok()) {
             if let Err(rejection) = outcomes.pop().unwrap_or(Err(RefRejection::Commit)) {
-                command.verdict = Err(rejection);
+                command.verdict = Err(match self.request.atomic {
+                    true => rejection.in_atomic(),
+                    false => rejection,
+                });
             }
         }
         (judged, failure)

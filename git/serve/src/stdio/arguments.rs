@@ -2,6 +2,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bare::Caller;
+
 /// The arguments of `git upload-pack` and `git receive-pack`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arguments {
@@ -16,6 +18,8 @@ pub struct Arguments {
     pub strict: bool,
     /// How long the client may be silent (`--timeout=<seconds>`).
     pub timeout: Option<Duration>,
+    /// What the environment says; not part of the command line.
+    pub caller: Caller,
 }
 
 /// What is wrong with a command line.
@@ -41,6 +45,7 @@ impl Arguments {
             advertise_only: false,
             strict: false,
             timeout: None,
+            caller: Caller::default(),
         };
         let (mut directories, mut options) = (Vec::new(), true);
         for word in words {

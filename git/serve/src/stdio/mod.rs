@@ -71,7 +71,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let directory: PathBuf = find(&arguments.directory, arguments.strict)?;
-    let repository = BareRepository::open(&directory)?;
+    let repository = BareRepository::open(&directory, &arguments.caller)?;
     let input = IdleTimeout::new(input, arguments.timeout.unwrap_or(NO_TIMEOUT));
     let call = ServiceCall {
         service,

@@ -6,7 +6,7 @@ use git_serve::cgi::{CgiEnvironment, http_backend};
 
 use crate::sandbox::Sandbox;
 
-fn environment(root: &Path, method: &str, target: &str) -> CgiEnvironment {
+pub(crate) fn environment(root: &Path, method: &str, target: &str) -> CgiEnvironment {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     CgiEnvironment {
         request_method: method.to_owned(),
@@ -19,7 +19,7 @@ fn environment(root: &Path, method: &str, target: &str) -> CgiEnvironment {
     }
 }
 
-fn request(environment: &CgiEnvironment, body: &[u8]) -> (String, Vec<u8>) {
+pub(crate) fn request(environment: &CgiEnvironment, body: &[u8]) -> (String, Vec<u8>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut response = Vec::new();
     // What the client sees is judged, not what goes to the log.

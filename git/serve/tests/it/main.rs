@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod bad_input;
+mod directory;
 mod dumb_http;
 mod fetch;
 mod http_server;

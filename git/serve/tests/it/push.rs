@@ -323,6 +323,19 @@ fn name_conflicts_and_moved_refs_are_reported_for_their_ref_alone() {
         "{printed:?}"
     );
     assert!(pair.sandbox.refs(&pair.served).contains("refs/heads/side"));
+    let atomic = [
+        "--atomic",
+        "main:refs/heads/main/sub",
+        "main:refs/heads/new",
+    ];
+    let printed = pair.push((Over::Pipes, 0), &atomic);
+    let cause =
+        "main -> main/sub (atomic transaction failed: refname conflict: 'refs/heads/main' exists)";
+    let other = "main -> new (atomic transaction failed)";
+    assert!(
+        printed.err.contains(cause) && printed.err.contains(other),
+        "{printed:?}"
+    );
     let tree = pair.sandbox.id(&pair.work, "main^{tree}");
     let printed = pair.push((Over::Http, 2), &[&format!("{tree}:refs/heads/tree")]);
     assert!(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::BytesMut;
-use git_serve::bare::BareRepository;
+use git_serve::bare::{BareRepository, Caller};
 use git_serve::{Mode, Output, Policy, ProtocolVersion, ServeError, receive_pack};
 use git_wire::pkt::{Decoder, Packet, put_data, put_flush};
 
@@ -37,7 +37,7 @@ pub(crate) fn push(repository: &Path, policy: &Policy, commands: &[String], pack
 pub(crate) fn raw_push(repository: &Path, policy: &Policy, request: &[u8]) -> Answer {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (bytes, served) = runtime.block_on(async {
-        let repository = BareRepository::open(repository).unwrap();
+        let repository = BareRepository::open(repository, &Caller::default()).unwrap();
         let (output, mut receiver) = Output::channel();
         let version = ProtocolVersion::V0;
         let mode = Mode::Stateless;

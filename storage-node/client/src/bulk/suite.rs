@@ -1,5 +1,7 @@
 //! What every transport must do; called by the tests of each.
 
+// tidy: long file, because it is the one list of cases that every transport passes.
+
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;

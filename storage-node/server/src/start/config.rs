@@ -99,7 +99,7 @@ impl Config {
             groups: self.groups,
             reserve_bytes: self.reserve_bytes,
             raft: self.raft.validate()?,
-            volumes: volumes.check()?,
+            volumes: volumes.validate()?,
         })
     }
 }

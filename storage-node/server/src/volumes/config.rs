@@ -77,7 +77,7 @@ pub enum ConfigError {
 
 impl Config {
     /// Checks that the values fit together.
-    pub fn check(self) -> Result<Checked, ConfigError> {
+    pub fn validate(self) -> Result<Checked, ConfigError> {
         if !(MIN_VOLUME_BYTES..=MAX_VOLUME_BYTES).contains(&self.volume_bytes) {
             let bytes = self.volume_bytes;
             return Err(ConfigError::VolumeBytes { bytes });
@@ -110,18 +110,18 @@ mod tests {
 
     #[test]
     fn limits_that_let_nothing_through_are_refused() {
-        assert!(Config::default().check().is_ok());
+        assert!(Config::default().validate().is_ok());
         let small = Config {
             volume_bytes: 1 << 20,
             ..Config::default()
         };
-        let refused = small.check().map(drop);
+        let refused = small.validate().map(drop);
         assert_eq!(refused, Err(ConfigError::VolumeBytes { bytes: 1 << 20 }));
         let none = Config {
             readers: 0,
             ..Config::default()
         };
-        let refused = none.check().map(drop);
+        let refused = none.validate().map(drop);
         assert_eq!(refused, Err(ConfigError::Zero { field: "readers" }));
     }
 }

@@ -206,7 +206,7 @@ fn volumes_of_others_are_refused() {
             Arc::new(world.files.clone()),
             Arc::new(world.index.clone()),
             identity,
-            config().check().unwrap(),
+            config().validate().unwrap(),
             Runtime::simulated(1).0,
             Metrics::default(),
         );
@@ -244,7 +244,7 @@ fn a_store_on_real_files_serves_after_it_is_opened_again() {
                     verify: Verify::Always,
                     ..config()
                 }
-                .check()
+                .validate()
                 .unwrap(),
                 Runtime::real(),
                 Metrics::default(),
@@ -289,7 +289,7 @@ fn many_puts_share_a_sync() {
             watched,
             Arc::new(Memory::new(&[INDEX_FAMILY])),
             IDENTITY,
-            config().check().unwrap(),
+            config().validate().unwrap(),
             Runtime::real(),
             metrics.clone(),
         );

@@ -77,7 +77,7 @@ impl World {
         static STARTS: AtomicU64 = AtomicU64::new(0);
         let (runtime, _clock) = Runtime::simulated(STARTS.fetch_add(1, Ordering::Relaxed));
         let index = Arc::new(self.index.clone());
-        let config = config.check().unwrap();
+        let config = config.validate().unwrap();
         ChunkStore::open(files, index, IDENTITY, config, runtime, Metrics::default()).await
     }
 
