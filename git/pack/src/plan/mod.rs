@@ -17,6 +17,7 @@ mod closure;
 mod collect;
 mod compose;
 mod error;
+mod make;
 mod output;
 mod versions;
 mod write;

@@ -30,7 +30,9 @@ impl Namespace {
     /// The name that a ref has in the namespace, if it is in there.
     fn inside(&self, name: &RefName) -> Option<RefName> {
         let name = name.as_str().strip_prefix(&self.prefix)?;
-        RefName::new(name).ok().filter(|_| name.starts_with("refs/"))
+        RefName::new(name)
+            .ok()
+            .filter(|_| name.starts_with("refs/"))
     }
 
     /// The refs of the namespace under the names that they have in there. Its

@@ -1,0 +1,73 @@
+//! What a script of git's suite prints: the Test Anything Protocol.
+
+use super::exceptions;
+
+/// What became of a script's tests. Every test is in one list.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) passed: Vec<String>,
+    pub(super) failed: Vec<String>,
+    /// Passing or not, with why it does not count.
+    pub(super) excepted: Vec<(String, &'static str)>,
+    /// With what the machine lacks.
+    pub(super) skipped: Vec<String>,
+    /// The script came to its end, and every test was seen.
+    pub(super) complete: bool,
+}
+
+impl Outcome {
+    fn tests(&self) -> usize {
+        self.passed.len() + self.failed.len() + self.excepted.len() + self.skipped.len()
+    }
+
+    /// Reads a script's output.
+    pub(super) fn read(script: &str, text: &str) -> Self {
+        let mut outcome = Self::default();
+        for line in text.lines() {
+            // The plan comes last; "1..0" is a script that skipped itself.
+            if let Some(plan) = line.strip_prefix("1..") {
+                outcome.complete = plan.trim().parse() == Ok(outcome.tests()) && plan != "0";
+            }
+            let (ok, rest) = match (line.strip_prefix("ok "), line.strip_prefix("not ok ")) {
+                (Some(rest), _) => (true, rest),
+                (_, Some(rest)) => (false, rest),
+                (None, None) => continue,
+            };
+            let (number, name) = rest.split_once(' ').unwrap_or((rest, ""));
+            let name = name.trim_start_matches("- ");
+            let shown = format!("{number} {name}");
+            let known_broken = name.contains(concat!("# TO", "DO known breakage"));
+            if let Some(why) = exceptions::reason(script, name) {
+                outcome.excepted.push((shown, why));
+            } else if name.starts_with("# skip") || (known_broken && !ok) {
+                outcome.skipped.push(shown);
+            } else if ok {
+                outcome.passed.push(shown);
+            } else {
+                outcome.failed.push(shown);
+            }
+        }
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome;
+
+    #[test]
+    fn every_line_of_a_test_is_counted_once() {
+        let text = "ok 1 - setup\nnot ok 2 - partial clone\n#\tgit clone\nok 3 # skip x (missing TTY)\n\
+            not ok 4 - partial clone of it\nnot ok 5 - later # TODO known breakage\n\
+            ok 6 - partial fetch\n# failed 2\n1..6\n";
+        let outcome = Outcome::read("t5702", text);
+        assert_eq!(outcome.passed, ["1 setup"]);
+        assert_eq!(outcome.failed, ["4 partial clone of it"]);
+        let excepted: Vec<_> = outcome.excepted.iter().map(|(name, _)| &name[..]).collect();
+        assert_eq!(excepted, ["2 partial clone", "6 partial fetch"]);
+        assert_eq!(outcome.skipped.len(), 2);
+        assert!(outcome.complete);
+        assert!(!Outcome::read("t5702", "ok 1 - setup\n1..2\n").complete);
+        assert!(!Outcome::read("t5702", "1..0 # SKIP no httpd\n").complete);
+    }
+}
