@@ -1,7 +1,8 @@
 //! Running cargo and what it builds.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::{licences, setup, tidy};
 
@@ -19,23 +20,64 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
     if has("rustfmt") {
         cargo(&["fmt", "--all", "--check"])?;
     }
-    cargo(&["build", "--locked", "--workspace", "--bins", "--examples"])?;
-    let mut test = vec!["test", "--locked", "--workspace"];
-    test.extend(arguments.iter().map(String::as_str));
-    cargo(&test)?;
     if has("clippy-driver") {
-        cargo(&[
+        let workspace = [
             "clippy",
             "--locked",
             "--workspace",
             "--all-targets",
             "--quiet",
-            "--",
-            "--deny",
-            "warnings",
-        ])?;
+        ];
+        cargo(&[&workspace[..], &["--", "--deny", "warnings"]].concat())?;
+    }
+    // What the tests of processes start.
+    cargo(&["build", "--locked", "--workspace", "--bins", "--examples"])?;
+    let mut test = vec![
+        "test",
+        "--locked",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+    ];
+    test.extend(arguments.iter().map(String::as_str));
+    let (passed, failed) = count_tests(&test)?;
+    println!("{passed} passed, {failed} failed");
+    if passed == 0 || failed > 0 {
+        return Err("not all tests passed".to_owned());
     }
     Ok(())
+}
+
+/// Runs tests, shows what they print, and adds up their results.
+fn count_tests(arguments: &[&str]) -> Result<(u64, u64), String> {
+    println!("dev: cargo {}", arguments.join(" "));
+    let mut child = Command::new("cargo")
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("run cargo: {error}"))?;
+    let output = child.stdout.take().ok_or("cargo has no standard output")?;
+    let (mut passed, mut failed) = (0, 0);
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        println!("{line}");
+        if let Some(result) = line.strip_prefix("test result: ") {
+            let words: Vec<&str> = result.split([' ', ';']).collect();
+            let before = |word| {
+                let at = words.iter().position(|other| *other == word)?;
+                words.get(at.checked_sub(1)?)?.parse::<u64>().ok()
+            };
+            passed += before("passed").unwrap_or(0);
+            failed += before("failed").unwrap_or(0);
+        }
+    }
+    let status = child
+        .wait()
+        .map_err(|error| format!("wait for cargo: {error}"))?;
+    if !status.success() {
+        failed = failed.max(1);
+    }
+    Ok((passed, failed))
 }
 
 /// `./dev tidy`: what needs no build.

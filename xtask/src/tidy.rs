@@ -113,7 +113,7 @@ fn check_file(file: &Path, faults: &mut Vec<String>) {
     for mark in [
         concat!("FIX", "ME"),
         concat!("XX", "X"),
-        concat!("TO", "DO"),
+        concat!("TO", "DO:"),
     ] {
         if text.contains(mark) {
             faults.push(format!("{shown} holds a {mark}"));

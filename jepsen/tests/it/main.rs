@@ -1,6 +1,10 @@
 //! Short forms of the black-box tests, and how the program meets bad starts.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "real processes live in real time"
+)]
 
 mod cluster;
 mod starts;

@@ -117,14 +117,20 @@ impl StorageNode {
             return;
         };
         self.announce(&map).await;
-        for (id, group) in self.groups() {
-            if group.leader() != Some(raft::NodeId(self.id().0)) {
-                continue;
+        let own = Some(raft::NodeId(self.id().0));
+        let led: Vec<_> = self
+            .groups()
+            .into_iter()
+            .filter(|(_, group)| group.leader() == own)
+            .collect();
+        for (id, _) in &led {
+            if *id != CLUSTER_GROUP && *id != METADATA_GROUP {
+                self.keep_map(*id, &map).await;
             }
-            if id != CLUSTER_GROUP && id != METADATA_GROUP {
-                self.keep_map(id, &map).await;
-            }
-            self.keep_voters(&group, &map).await;
+        }
+        // Last, because it waits for nodes that may not be there.
+        for (_, group) in &led {
+            self.keep_voters(group, &map).await;
         }
     }
 
@@ -162,7 +168,18 @@ impl StorageNode {
                     .propose(CLUSTER_GROUP, request)
                     .await;
             }
-            None => {}
+            // A replica that is not a member yet knows no leader: one of the others may lead.
+            None => {
+                let request = self.request(started);
+                for node in map.nodes.iter().filter(|node| is_peer(self.id(), node)) {
+                    let _ = self
+                        .parts
+                        .peers
+                        .node(node)
+                        .propose(CLUSTER_GROUP, request.clone())
+                        .await;
+                }
+            }
         }
     }
 
