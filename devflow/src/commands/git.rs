@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use git_serve::bare::Caller;
 use git_serve::cgi::{CgiEnvironment, http_backend};
 use git_serve::stdio::{Arguments, receive_pack_command, upload_pack_command};
 use tokio::io::{stdin, stdout};
@@ -33,13 +34,16 @@ pub(crate) fn run(command: GitCommand) -> ExitCode {
 )]
 async fn serve(command: GitCommand) -> Result<(), Box<dyn Error>> {
     let protocol = std::env::var("GIT_PROTOCOL").unwrap_or_default();
+    let caller = || Caller::from_variables(|name| std::env::var(name).ok());
     match command {
         GitCommand::UploadPack(passed) => {
-            let arguments = Arguments::parse(passed.arguments)?;
+            let mut arguments = Arguments::parse(passed.arguments)?;
+            arguments.caller = caller();
             upload_pack_command(&arguments, &protocol, stdin(), stdout()).await?;
         }
         GitCommand::ReceivePack(passed) => {
-            let arguments = Arguments::parse(passed.arguments)?;
+            let mut arguments = Arguments::parse(passed.arguments)?;
+            arguments.caller = caller();
             receive_pack_command(&arguments, &protocol, stdin(), stdout()).await?;
         }
         GitCommand::HttpBackend => {

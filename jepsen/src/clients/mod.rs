@@ -2,6 +2,7 @@
 //! storage nodes with a frontend; after each step both sides are compared.
 
 mod history;
+mod killed;
 mod scenario;
 
 use std::path::Path;
@@ -47,8 +48,10 @@ pub fn run(repository: Option<&Path>) -> anyhow::Result<()> {
 
     println!("three nodes and a frontend");
     let began = Instant::now();
-    let cluster = Cluster::start(place.path(), 3, 1)?;
+    let mut cluster = Cluster::start(place.path(), 3, 1)?;
     everyday(&cluster.base(0)?, &source, &place.path().join("work-three"))
+        .context("on three nodes")?;
+    killed::whole_while_killed(&mut cluster, &source, &place.path().join("work-killed"))
         .context("on three nodes")?;
     cluster.wait_until_settled(Duration::from_secs(60))?;
     print!(
