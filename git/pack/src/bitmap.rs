@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 /// A set of small numbers that grows as needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bitmap {
@@ -37,19 +39,48 @@ impl Bitmap {
         self.count
     }
 
+    /// Adds all numbers of a range.
+    pub(crate) fn insert_range(&mut self, range: Range<u32>) {
+        let needed = range.end.div_ceil(64) as usize;
+        if needed > self.words.len() {
+            self.words.resize(needed, 0);
+        }
+        for (at, mask) in Self::masks(&range, needed) {
+            self.count += (mask & !self.words[at]).count_ones();
+            self.words[at] |= mask;
+        }
+    }
+
     /// The numbers in a range, in ascending order.
-    pub(crate) fn range(&self, range: std::ops::Range<u32>) -> impl Iterator<Item = u32> + '_ {
-        let words = range.start / 64..range.end.div_ceil(64);
-        words
-            .flat_map(|at| {
-                let mut word = self.words.get(at as usize).copied().unwrap_or(0);
-                std::iter::from_fn(move || {
-                    let bit = (word != 0).then(|| word.trailing_zeros())?;
-                    word &= word - 1;
-                    Some(at * 64 + bit)
-                })
+    pub(crate) fn range(&self, range: Range<u32>) -> impl Iterator<Item = u32> + '_ {
+        Self::masks(&range, self.words.len()).flat_map(|(at, mask)| {
+            let mut word = self.words[at] & mask;
+            std::iter::from_fn(move || {
+                let bit = (word != 0).then(|| word.trailing_zeros())?;
+                word &= word - 1;
+                Some(at as u32 * 64 + bit)
             })
-            .filter(move |number| range.contains(number))
+        })
+    }
+
+    /// How many numbers of a range are in the set.
+    pub(crate) fn count_range(&self, range: Range<u32>) -> u32 {
+        Self::masks(&range, self.words.len())
+            .map(|(at, mask)| (self.words[at] & mask).count_ones())
+            .sum()
+    }
+
+    /// The words below `end` that have a part in a range, and their bits that do.
+    fn masks(range: &Range<u32>, end: usize) -> impl Iterator<Item = (usize, u64)> + use<> {
+        let Range { start, end: stop } = *range;
+        let words = start as usize / 64..end.min(stop.div_ceil(64) as usize);
+        words.map(move |at| {
+            let first = at as u64 * 64;
+            let from = u64::from(start).saturating_sub(first);
+            let below = u64::from(stop).saturating_sub(first);
+            let upper = if below >= 64 { u64::MAX } else { (1 << below) - 1 };
+            (at, upper & (u64::MAX << from))
+        })
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -75,8 +106,14 @@ mod tests {
             }
             assert_eq!(bitmap.count() as usize, set.len());
             let range = start..start + length;
-            assert!(bitmap.range(range.clone()).eq(set.range(range).copied()));
+            assert!(bitmap.range(range.clone()).eq(set.range(range.clone()).copied()));
+            assert_eq!(bitmap.count_range(range.clone()) as usize, set.range(range.clone()).count());
+            assert!(bitmap.range(start..u32::MAX).eq(set.range(start..).copied()));
             assert!((0..=u32::from(u16::MAX)).all(|number| bitmap.contains(number) == set.contains(&number)));
+            bitmap.insert_range(range.clone());
+            set.extend(range.clone());
+            assert!(bitmap.range(0..u32::MAX).eq(set.iter().copied()));
+            assert_eq!(bitmap.count() as usize, set.len());
         }
     }
 }

@@ -29,18 +29,16 @@ pub(super) fn compose(
     let mut count = loose.len();
     for (at, pack) in objects.pack_list().iter().enumerate() {
         let first = objects.number(at, 0);
-        let positions: Vec<u32> = numbers
-            .range(first..first + pack.count())
-            .map(|number| number - first)
-            .collect();
-        count += positions.len();
-        if positions.is_empty() {
+        let range = first..first + pack.count();
+        let taken = numbers.count_range(range.clone());
+        count += taken as usize;
+        if taken == 0 {
             continue;
         }
-        let whole = positions.len() == pack.count() as usize && options.ofs_delta;
-        let content = if whole {
+        let content = if taken == pack.count() && options.ofs_delta {
             Content::Whole
         } else {
+            let positions: Vec<u32> = numbers.range(range).map(|number| number - first).collect();
             Content::Entries(spans(pack, &positions, &numbers, first))
         };
         parts.push(Part { pack: at, content });
@@ -72,9 +70,12 @@ pub(super) fn compose(
 fn first_copies(objects: &Objects) -> Bitmap {
     let mut numbers = Bitmap::with_capacity(objects.packed_objects());
     for (at, pack) in objects.pack_list().iter().enumerate() {
-        let unique = at == 0 && !pack.has_duplicates();
+        if at == 0 && !pack.has_duplicates() {
+            numbers.insert_range(0..pack.count());
+            continue;
+        }
         for position in 0..pack.count() {
-            if unique || objects.find_packed(pack.id_bytes(position)) == Some((at, position)) {
+            if objects.find_packed(pack.id_bytes(position)) == Some((at, position)) {
                 numbers.insert(objects.number(at, position));
             }
         }
