@@ -53,6 +53,8 @@ pub(crate) struct BodyStream {
     window: Option<BoxFuture<'static, ()>>,
     in_window: u64,
     fault: Fault,
+    /// It failed, and nothing more is waited for.
+    failed: bool,
 }
 
 /// Why a body failed, shared with who serves the request.
@@ -85,6 +87,7 @@ impl BodyStream {
             window: None,
             in_window: 0,
             fault: Fault::default(),
+            failed: false,
         }
     }
 
@@ -114,7 +117,10 @@ impl Stream for BodyStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        match this.inner.poll_next_unpin(context) {
+        if this.failed {
+            return Poll::Ready(None);
+        }
+        let polled = match this.inner.poll_next_unpin(context) {
             Poll::Ready(Some(Ok(bytes))) => {
                 this.in_window += bytes.len() as u64;
                 Poll::Ready(Some(Ok(bytes)))
@@ -122,7 +128,9 @@ impl Stream for BodyStream {
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(this.fault.note(BodyError::Broken)))),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => this.poll_pace(context).map(|error| Some(Err(error))),
-        }
+        };
+        this.failed = matches!(polled, Poll::Ready(Some(Err(_))));
+        polled
     }
 }
 

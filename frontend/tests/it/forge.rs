@@ -10,7 +10,7 @@ use domain::tokens::{NewToken, Scopes};
 use domain::{Forge, PasswordCost, User};
 use frontend::{CacheError, Config, Frontend, Metrics};
 use prometheus_client::registry::Registry;
-use runtime::Runtime;
+use runtime::{ManualClock, Runtime};
 use storage_node_api::Storage;
 use storage_node_memory::MemoryStorage;
 use tempfile::TempDir;
@@ -45,18 +45,36 @@ impl TestForge {
         Self::start_over(storage, change).await
     }
 
+    /// Starts a frontend whose time passes as the test says; all else is real.
+    pub(crate) async fn start_in_slow_motion() -> (Self, ManualClock) {
+        let (simulated, clock) = Runtime::simulated(1);
+        let runtime = Runtime {
+            clock: simulated.clock,
+            ..Runtime::real()
+        };
+        let storage = Arc::new(MemoryStorage::new(Runtime::real()));
+        (Self::start_in(runtime, storage, |_| {}).await, clock)
+    }
+
     /// Starts over a storage of the test's own.
     pub(crate) async fn start_over(
         storage: Arc<dyn Storage>,
         change: impl FnOnce(&mut Config),
     ) -> Self {
-        let runtime = Runtime::real();
-        let forge = Forge::new(Arc::clone(&storage), runtime, PasswordCost::Testing);
+        Self::start_in(Runtime::real(), storage, change).await
+    }
+
+    async fn start_in(
+        runtime: Runtime,
+        storage: Arc<dyn Storage>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let forge = Forge::new(Arc::clone(&storage), Runtime::real(), PasswordCost::Testing);
         forge.migrate().await.unwrap();
         let caches = TempDir::new().unwrap();
         let mut config = Config::for_testing(caches.path().join("first"));
         change(&mut config);
-        let (address, stop, served) = serve(config, Arc::clone(&storage)).await;
+        let (address, stop, served) = serve(config, Arc::clone(&storage), runtime).await;
         Self {
             forge,
             storage,
@@ -73,7 +91,8 @@ impl TestForge {
     pub(crate) async fn restart(&mut self, cache: &str) {
         self.stop().await;
         let config = Config::for_testing(self.caches.path().join(cache));
-        let (address, stop, served) = serve(config, Arc::clone(&self.storage)).await;
+        let (address, stop, served) =
+            serve(config, Arc::clone(&self.storage), Runtime::real()).await;
         (self.address, self.stop, self.served) = (address, Some(stop), Some(served));
     }
 
@@ -163,8 +182,9 @@ impl TestForge {
 async fn serve(
     config: Config,
     storage: Arc<dyn Storage>,
+    runtime: Runtime,
 ) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
-    let frontend = open(config, storage).await;
+    let frontend = open(config, storage, runtime).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -179,7 +199,7 @@ async fn serve(
 }
 
 /// The tasks of a frontend before it may still be ending, and have its cache.
-async fn open(config: Config, storage: Arc<dyn Storage>) -> Frontend {
+async fn open(config: Config, storage: Arc<dyn Storage>, runtime: Runtime) -> Frontend {
     for _ in 0..500 {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
@@ -188,7 +208,7 @@ async fn open(config: Config, storage: Arc<dyn Storage>) -> Frontend {
         match Frontend::new(
             config,
             storage,
-            Runtime::real(),
+            runtime.clone(),
             metrics,
             Arc::new(registry),
         ) {

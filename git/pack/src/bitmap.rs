@@ -78,7 +78,11 @@ impl Bitmap {
             let first = at as u64 * 64;
             let from = u64::from(start).saturating_sub(first);
             let below = u64::from(stop).saturating_sub(first);
-            let upper = if below >= 64 { u64::MAX } else { (1 << below) - 1 };
+            let upper = if below >= 64 {
+                u64::MAX
+            } else {
+                (1 << below) - 1
+            };
             (at, upper & (u64::MAX << from))
         })
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use runtime::ManualClock;
 
 use crate::clone_and_push::create;
 use crate::forge::TestForge;
@@ -23,6 +24,13 @@ async fn with_project(is_private: bool) -> TestForge {
     let alice = forge.user("alice").await;
     create(&forge, &alice, "project", is_private).await;
     forge
+}
+
+async fn with_project_in_slow_motion() -> (TestForge, ManualClock) {
+    let (forge, clock) = TestForge::start_in_slow_motion().await;
+    let alice = forge.user("alice").await;
+    create(&forge, &alice, "project", false).await;
+    (forge, clock)
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

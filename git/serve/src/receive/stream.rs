@@ -41,6 +41,7 @@ impl PackError {
         match self {
             Self::Index(error) => error.to_string(),
             Self::TooLarge { .. } | Self::TrailingBytes | Self::Repository(_) => self.to_string(),
+            Self::Input(ServeError::Input(cause)) => format!("the pack was cut off: {cause}"),
             Self::Input(_) => "the pack was cut off".to_owned(),
             Self::Objects(_) | Self::Open(_) | Self::Connectivity(_) | Self::Worker(_) => {
                 "the server failed to check the push".to_owned()
