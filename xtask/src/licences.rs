@@ -22,7 +22,14 @@ const ACCEPTED: &[&str] = &[
     "Zlib",
 ];
 
-/// Fails with the list of crates whose licence expression cannot be met.
+/// Crates that must not come in, and why.
+const REFUSED: &[(&str, &str)] = &[
+    ("openssl", "TLS is rustls with ring"),
+    ("native-tls", "TLS is rustls with ring"),
+    ("async-std", "the runtime is tokio, behind the runtime crate"),
+];
+
+/// Fails with the list of crates that are refused or whose licence expression cannot be met.
 pub(crate) fn check() -> Result<(), String> {
     let tree = Command::new("cargo")
         .args([
@@ -54,13 +61,17 @@ pub(crate) fn check() -> Result<(), String> {
         if !accepted(licence.trim_end_matches(" (*)")) {
             faults.push(format!("{package}: {licence:?}"));
         }
+        let name = package.split(' ').next().unwrap_or(package);
+        if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+            faults.push(format!("{name} is refused: {reason}"));
+        }
     }
     if faults.is_empty() {
         println!("licences: {} crates, all accepted", lines.len());
         return Ok(());
     }
     Err(format!(
-        "licences that are not accepted:\n  {}",
+        "dependencies that are not accepted:\n  {}",
         faults.join("\n  ")
     ))
 }

@@ -38,6 +38,11 @@ const CHORES: &[(&str, &str, Chore)] = &[
         |_| run::checks(),
     ),
     (
+        "advisories",
+        "hold all dependencies against the RustSec database (fetched, or a directory)",
+        run::advisories,
+    ),
+    (
         "clients",
         "real git against one node, and against three nodes and a frontend",
         run::clients,

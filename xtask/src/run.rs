@@ -86,6 +86,21 @@ pub(crate) fn checks() -> Result<(), String> {
     licences::check()
 }
 
+/// `./dev advisories [DATABASE]`: holds Cargo.lock against the RustSec database, fetched or
+/// a directory with a copy of it.
+pub(crate) fn advisories(arguments: &[String]) -> Result<(), String> {
+    if !has("cargo-audit") {
+        cargo(&["install", "--locked", "cargo-audit"])?;
+    }
+    let mut audit = vec!["audit", "--file", "Cargo.lock", "--deny", "unsound"];
+    match arguments {
+        [] => {}
+        [database] => audit.extend(["--no-fetch", "--stale", "--db", database]),
+        _ => return Err("give nothing, or one directory with the database".to_owned()),
+    }
+    cargo(&audit)
+}
+
 /// `./dev clients`.
 pub(crate) fn clients(arguments: &[String]) -> Result<(), String> {
     black_box("clients", arguments)
