@@ -26,7 +26,10 @@ const ACCEPTED: &[&str] = &[
 const REFUSED: &[(&str, &str)] = &[
     ("openssl", "TLS is rustls with ring"),
     ("native-tls", "TLS is rustls with ring"),
-    ("async-std", "the runtime is tokio, behind the runtime crate"),
+    (
+        "async-std",
+        "the runtime is tokio, behind the runtime crate",
+    ),
 ];
 
 /// Fails with the list of crates that are refused or whose licence expression cannot be met.
