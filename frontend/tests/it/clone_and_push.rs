@@ -5,7 +5,7 @@ use crate::git::{commit, fails, git, inventory, sample};
 use crate::http::Request;
 
 /// A forge with alice's public repository `project`, filled from `work`.
-async fn filled() -> TestForge {
+pub(crate) async fn filled() -> TestForge {
     let forge = TestForge::start().await;
     let alice = forge.user("alice").await;
     create(&forge, &alice, "project", false).await;

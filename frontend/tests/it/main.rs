@@ -11,4 +11,5 @@ mod forge;
 mod git;
 mod http;
 mod pages;
+mod partial;
 mod rest;

@@ -1,6 +1,7 @@
 use bytes::BytesMut;
 use git_wire::advertisement::{
-    Offer, ReceiveOffer, RefAdvertisement, UploadOffer, put_http_service, put_v2_capabilities,
+    Offer, ReceiveOffer, RefAdvertisement, UploadOffer, V2Offer, put_http_service,
+    put_v2_capabilities,
 };
 use git_wire::{ProtocolVersion, Service};
 
@@ -36,7 +37,11 @@ pub async fn advertise(
         session_id: policy.session_id.as_deref(),
     };
     if version == ProtocolVersion::V2 {
-        put_v2_capabilities(&mut out, &offer, policy.upload.unborn);
+        let upload = V2Offer {
+            unborn: policy.upload.unborn,
+            filter: policy.upload.filters.offered,
+        };
+        put_v2_capabilities(&mut out, &offer, upload);
         return output.send(out.freeze()).await;
     }
     if transport == Transport::Http {
@@ -54,6 +59,7 @@ pub async fn advertise(
                 head_target,
                 allow_tip_in_want: matches!(wants, WantPolicy::Tips | WantPolicy::Any),
                 allow_reachable_in_want: matches!(wants, WantPolicy::Reachable | WantPolicy::Any),
+                filter: policy.upload.filters.offered,
             };
             let mut refs = RefAdvertisement::upload_pack(&mut out, version, &offer, upload);
             if let Some(id) = snapshot.head_id() {

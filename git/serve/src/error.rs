@@ -95,6 +95,23 @@ pub enum Refusal {
         /// The want.
         id: git_id::ObjectId,
     },
+    /// A filter, though none was offered.
+    #[error("upload-pack: filters are not offered here")]
+    FiltersNotOffered,
+    /// A filter that is not allowed or not known.
+    #[error("filter '{name}' not supported")]
+    FilterNotSupported {
+        /// The filter's name without its argument.
+        name: &'static str,
+    },
+    /// A tree filter with more steps than are allowed.
+    #[error("tree filter allows max depth {limit}, but got {depth}")]
+    FilterTooDeep {
+        /// The most that is allowed.
+        limit: u64,
+        /// What was asked.
+        depth: u64,
+    },
     /// All commits are older than `deepen-since` or excluded by `deepen-not`.
     #[error("upload-pack: no commits selected for shallow requests")]
     NothingSelected,

@@ -35,7 +35,9 @@ pub use gunzip::Gunzip;
 pub use hidden::HiddenRefs;
 pub use idle::IdleTimeout;
 pub use output::{OUTPUT_PIECES, Output, pour};
-pub use policy::{AGENT, CheckedOutBranch, Policy, ReceivePolicy, UploadPolicy, WantPolicy};
+pub use policy::{
+    AGENT, CheckedOutBranch, FilterPolicy, Policy, ReceivePolicy, UploadPolicy, WantPolicy,
+};
 pub use receive::receive_pack;
 pub use repository::{
     Head, Push, PushSession, RefCommand, RefOutcome, RefRejection, RefSnapshot, Reference,

@@ -23,7 +23,7 @@ pub enum WantPolicy {
     Advertised,
     /// What any ref names, hidden ones included.
     Tips,
-    /// Any commit that a visible ref reaches.
+    /// Whatever a visible ref reaches: files of a partial clone are fetched so.
     Reachable,
     /// Any object that is there.
     Any,
@@ -39,8 +39,41 @@ pub struct UploadPolicy {
     pub wants: WantPolicy,
     /// Tell where HEAD points even if that ref does not exist.
     pub unborn: bool,
+    /// Partial clones.
+    pub filters: FilterPolicy,
     /// Threads for one pack; at least 1.
     pub threads: usize,
+}
+
+/// Which filters partial clones may use. `sparse:oid` is not supported.
+#[derive(Clone, Debug)]
+pub struct FilterPolicy {
+    /// Filters are offered at all.
+    pub offered: bool,
+    /// What holds for filters that are not in `named`.
+    pub others: bool,
+    /// Filters by name (`blob:none`, `tree`, …) and whether they are allowed.
+    pub named: Vec<(String, bool)>,
+    /// The most steps of a `tree` filter.
+    pub max_tree_depth: u64,
+}
+
+impl FilterPolicy {
+    pub(crate) fn allows(&self, name: &str) -> bool {
+        let named = self.named.iter().find(|(other, _)| other == name);
+        named.map_or(self.others, |(_, allowed)| *allowed)
+    }
+}
+
+impl Default for FilterPolicy {
+    fn default() -> Self {
+        Self {
+            offered: true,
+            others: true,
+            named: Vec::new(),
+            max_tree_depth: u64::MAX,
+        }
+    }
 }
 
 impl Default for UploadPolicy {
@@ -49,6 +82,7 @@ impl Default for UploadPolicy {
             hidden: HiddenRefs::default(),
             wants: WantPolicy::Reachable,
             unborn: true,
+            filters: FilterPolicy::default(),
             threads: 1,
         }
     }

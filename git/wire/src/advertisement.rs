@@ -30,6 +30,17 @@ pub struct UploadOffer<'a> {
     pub allow_tip_in_want: bool,
     /// Wants may name anything that a ref reaches.
     pub allow_reachable_in_want: bool,
+    /// Partial clones.
+    pub filter: bool,
+}
+
+/// What upload-pack offers in protocol v2.
+#[derive(Clone, Copy, Debug)]
+pub struct V2Offer {
+    /// `ls-refs` can tell where HEAD points even if that ref does not exist.
+    pub unborn: bool,
+    /// Partial clones.
+    pub filter: bool,
 }
 
 /// What receive-pack offers.
@@ -49,14 +60,15 @@ pub fn put_http_service(out: &mut BytesMut, service: Service) {
 }
 
 /// Appends the whole capability advertisement of protocol v2.
-pub fn put_v2_capabilities(out: &mut BytesMut, offer: &Offer<'_>, unborn: bool) {
+pub fn put_v2_capabilities(out: &mut BytesMut, offer: &Offer<'_>, upload: V2Offer) {
     put_line(out, format_args!("version 2\n"));
     put_line(out, format_args!("agent={}\n", offer.agent));
     put_line(
         out,
-        format_args!("ls-refs{}\n", if unborn { "=unborn" } else { "" }),
+        format_args!("ls-refs{}\n", if upload.unborn { "=unborn" } else { "" }),
     );
-    put_line(out, format_args!("fetch=shallow wait-for-done\n"));
+    let filter = if upload.filter { " filter" } else { "" };
+    put_line(out, format_args!("fetch=shallow wait-for-done{filter}\n"));
     put_line(out, format_args!("server-option\n"));
     put_line(out, format_args!("object-format={}\n", offer.hash));
     if let Some(id) = offer.session_id {
@@ -94,6 +106,7 @@ impl RefAdvertisement {
                 " allow-reachable-sha1-in-want",
             ),
             (upload.stateless, " no-done"),
+            (upload.filter, " filter"),
         ];
         optional
             .iter()
@@ -182,7 +195,8 @@ mod tests {
     use git_id::{HashKind, ObjectId, RefName};
 
     use super::{
-        Offer, ReceiveOffer, RefAdvertisement, UploadOffer, put_http_service, put_v2_capabilities,
+        Offer, ReceiveOffer, RefAdvertisement, UploadOffer, V2Offer, put_http_service,
+        put_v2_capabilities,
     };
     use crate::pkt::{Decoder, Packet};
     use crate::{ProtocolVersion, Service};
@@ -218,6 +232,7 @@ mod tests {
         let upload = UploadOffer {
             stateless: true,
             head_target: Some(&main),
+            filter: true,
             ..UploadOffer::default()
         };
         let mut refs = RefAdvertisement::upload_pack(&mut out, ProtocolVersion::V1, &OFFER, upload);
@@ -233,7 +248,7 @@ mod tests {
                 format!(
                     "{id} HEAD\0multi_ack thin-pack side-band side-band-64k ofs-delta shallow \
                      deepen-since deepen-not deepen-relative no-progress include-tag \
-                     multi_ack_detailed no-done symref=HEAD:refs/heads/main session-id=s1 \
+                     multi_ack_detailed no-done filter symref=HEAD:refs/heads/main session-id=s1 \
                      object-format=sha1 agent=devflow/1\n"
                 ),
                 format!("{id} refs/tags/v1\n"),
@@ -271,14 +286,18 @@ mod tests {
             session_id: None,
             ..OFFER
         };
-        put_v2_capabilities(&mut out, &offer, true);
+        let upload = V2Offer {
+            unborn: true,
+            filter: true,
+        };
+        put_v2_capabilities(&mut out, &offer, upload);
         assert_eq!(
             lines(&out),
             [
                 "version 2\n",
                 "agent=devflow/1\n",
                 "ls-refs=unborn\n",
-                "fetch=shallow wait-for-done\n",
+                "fetch=shallow wait-for-done filter\n",
                 "server-option\n",
                 "object-format=sha256\n",
                 "flush",

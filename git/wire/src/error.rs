@@ -42,6 +42,12 @@ pub enum ProtocolError {
         /// The line, escaped and shortened.
         line: String,
     },
+    /// Not a filter, or one that is combined of too much.
+    #[error("invalid filter-spec '{spec}'")]
+    InvalidFilter {
+        /// What was sent.
+        spec: String,
+    },
     /// A `deepen` or `deepen-since` without a positive number.
     #[error("invalid deepen: {line}")]
     InvalidDeepen {

@@ -13,6 +13,7 @@ pub mod advertisement;
 pub mod capabilities;
 mod deepen;
 mod error;
+mod filter;
 mod knowledge;
 pub mod pkt;
 pub mod receive;
@@ -23,6 +24,7 @@ mod version;
 
 pub use deepen::Deepen;
 pub use error::ProtocolError;
+pub use filter::{Filter, FilterRule, MAX_FILTER_RULES, ObjectType};
 pub use knowledge::Knowledge;
 pub use version::{ProtocolVersion, Service};
 

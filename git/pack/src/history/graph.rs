@@ -162,6 +162,15 @@ impl<'a> Graph<'a> {
         Ok(self.load(number)?.kind)
     }
 
+    /// How many bytes an object has.
+    pub(crate) fn size(&mut self, number: u32) -> Result<u64, ReadError> {
+        if let Some(Place::Packed { pack, position }) = self.place(number) {
+            let offset = self.objects.pack_list()[pack].offset(position);
+            return Ok(self.reader.header_packed(self.objects, pack, offset)?.size);
+        }
+        Ok(self.load(number)?.data.len() as u64)
+    }
+
     /// Follows tags down to something else, telling of each tag on the way.
     pub(crate) fn peel(
         &mut self,

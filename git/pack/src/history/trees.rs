@@ -7,6 +7,7 @@ use git_id::HashKind;
 use super::graph::{Graph, NumberMap};
 use crate::Kind;
 use crate::bitmap::Bitmap;
+use crate::filter::Filter;
 use crate::objects::ReadError;
 use crate::parse::{EntryKind, RawEntries, RawEntry, entry_order};
 
@@ -46,10 +47,22 @@ pub(crate) struct TreeWalk<'c> {
     pub(crate) versions: NumberMap<u32>,
     /// Whether versions are noted at all.
     pub(crate) keep_versions: bool,
+    /// What may be selected.
+    pub(crate) filter: Filter,
     known_trees: u32,
     complete: Bitmap,
-    stack: Vec<(u32, Vec<OldTree>)>,
+    /// Where the filter depends on places: the least depth at which a complete tree was met.
+    depths: NumberMap<u64>,
+    stack: Vec<Visit>,
     cancel: &'c AtomicBool,
+}
+
+/// A tree to look at.
+struct Visit {
+    tree: u32,
+    /// Steps below a commit.
+    depth: u64,
+    olds: Vec<OldTree>,
 }
 
 impl<'c> TreeWalk<'c> {
@@ -59,8 +72,10 @@ impl<'c> TreeWalk<'c> {
             known: Bitmap::default(),
             versions: NumberMap::default(),
             keep_versions: false,
+            filter: Filter::default(),
             known_trees: 0,
             complete: Bitmap::with_capacity(objects),
+            depths: NumberMap::default(),
             stack: Vec::new(),
             cancel,
         }
@@ -115,20 +130,51 @@ impl<'c> TreeWalk<'c> {
             return Ok(());
         }
         olds.truncate(MAX_OLD_TREES);
-        self.stack.push((tree, olds));
-        while let Some((tree, olds)) = self.stack.pop() {
+        let depth = 0;
+        self.stack.push(Visit { tree, depth, olds });
+        while let Some(visit) = self.stack.pop() {
             if self.cancel.load(MemoryOrdering::Relaxed) {
                 self.stack.clear();
                 return Err(ReadError::Cancelled);
             }
-            if self.known.contains(tree) || self.complete.contains(tree) {
+            let Visit { tree, depth, .. } = visit;
+            if self.known.contains(tree) || self.is_complete(tree, depth) {
                 continue;
             }
-            self.selected.insert(tree);
-            if olds.is_empty() {
-                self.complete.insert(tree);
+            if self.filter.passes(Kind::Tree, depth) {
+                self.selected.insert(tree);
             }
-            self.compare(graph, tree, &olds)?;
+            if visit.olds.is_empty() {
+                self.complete.insert(tree);
+                if self.filter.depends_on_place() {
+                    self.depths.insert(tree, depth);
+                }
+            }
+            if self.filter.wants_content(depth + 1) {
+                self.compare(graph, &visit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything below a tree was selected that may be where it is met now.
+    fn is_complete(&self, tree: u32, depth: u64) -> bool {
+        self.complete.contains(tree)
+            && (!self.filter.depends_on_place()
+                || self.depths.get(&tree).is_some_and(|seen| *seen <= depth))
+    }
+
+    fn select_blob(
+        &mut self,
+        graph: &mut Graph<'_>,
+        blob: u32,
+        depth: u64,
+    ) -> Result<(), ReadError> {
+        if self.filter.passes(Kind::Blob, depth)
+            && !self.selected.contains(blob)
+            && self.filter.passes_size(|| graph.size(blob))?
+        {
+            self.select(blob);
         }
         Ok(())
     }
@@ -143,12 +189,9 @@ impl<'c> TreeWalk<'c> {
         }
     }
 
-    fn compare(
-        &mut self,
-        graph: &mut Graph<'_>,
-        tree: u32,
-        olds: &[OldTree],
-    ) -> Result<(), ReadError> {
+    fn compare(&mut self, graph: &mut Graph<'_>, visit: &Visit) -> Result<(), ReadError> {
+        let Visit { tree, depth, olds } = visit;
+        let (tree, depth) = (*tree, depth + 1);
         let hash = graph.objects().hash();
         let new = graph.load_kind(tree, Kind::Tree)?.data;
         let mut old_data = Vec::with_capacity(olds.len());
@@ -175,8 +218,11 @@ impl<'c> TreeWalk<'c> {
             if unchanged {
                 continue;
             }
-            let number = graph.expect_from(&entry.object_id(), tree)?;
             let is_tree = entry.kind() == EntryKind::Tree;
+            if !is_tree && !self.filter.passes(Kind::Blob, depth) {
+                continue;
+            }
+            let number = graph.expect_from(&entry.object_id(), tree)?;
             let mut below = Vec::new();
             for cursor in &cursors {
                 let Some(old) = cursor.matching(&entry) else {
@@ -197,9 +243,13 @@ impl<'c> TreeWalk<'c> {
                 }
             }
             if is_tree {
-                self.stack.push((number, below));
+                self.stack.push(Visit {
+                    tree: number,
+                    depth,
+                    olds: below,
+                });
             } else {
-                self.select(number);
+                self.select_blob(graph, number, depth)?;
             }
         }
         Ok(())

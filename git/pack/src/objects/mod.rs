@@ -11,6 +11,7 @@
 mod cache;
 mod combined;
 mod error;
+mod kinds;
 mod loose;
 mod open;
 mod pack;

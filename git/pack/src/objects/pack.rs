@@ -3,7 +3,8 @@ use std::sync::{Arc, OnceLock};
 
 use git_id::{HashKind, ObjectId};
 
-use super::error::OpenError;
+use super::error::{OpenError, ReadError};
+use super::kinds::Kinds;
 use crate::edges::Edges;
 use crate::hashing::{from_gix, gix_kind};
 
@@ -20,6 +21,7 @@ pub(crate) struct Pack {
     stored_edges: OnceLock<Option<Arc<Edges>>>,
     computed_edges: OnceLock<Arc<Edges>>,
     has_duplicates: OnceLock<bool>,
+    kinds: OnceLock<Kinds>,
 }
 
 impl Pack {
@@ -48,6 +50,7 @@ impl Pack {
             stored_edges: OnceLock::new(),
             computed_edges: OnceLock::new(),
             has_duplicates: OnceLock::new(),
+            kinds: OnceLock::new(),
         };
         let same = pack.data.num_objects() == pack.index.num_objects()
             && pack.data.checksum() == pack.index.pack_checksum();
@@ -176,5 +179,14 @@ impl Pack {
         *self.has_duplicates.get_or_init(|| {
             (1..self.count()).any(|position| self.id_bytes(position - 1) == self.id_bytes(position))
         })
+    }
+
+    /// The kinds of all objects, read when first needed and kept: a byte each.
+    pub(crate) fn kinds(&self) -> Result<&Kinds, ReadError> {
+        if let Some(kinds) = self.kinds.get() {
+            return Ok(kinds);
+        }
+        let read = Kinds::read(self)?;
+        Ok(self.kinds.get_or_init(|| read))
     }
 }

@@ -4,10 +4,12 @@ use std::sync::atomic::AtomicBool;
 use git_id::ObjectId;
 
 use super::closure::reaches_everything;
+use super::compose::first_copies;
 use super::{PackOptions, PlanError, Selection};
 use crate::bitmap::Bitmap;
-use crate::history::{Graph, NumberMap, OldTree, Paint, Painter, TreeWalk};
-use crate::objects::{Objects, ReadError};
+use crate::filter::Filter;
+use crate::history::{Graph, NumberMap, NumberSet, OldTree, Paint, Painter, TreeWalk};
+use crate::objects::{Objects, Place, ReadError, Reader};
 use crate::reachability::{Reachability, Reachable};
 use crate::{Kind, NoProgress, Progress};
 
@@ -42,55 +44,203 @@ pub(super) fn collect(
         }
     }
     progress.stage("Enumerating objects", None);
-    let found = if is_clone(selection) {
-        collect_clone(objects, selection, options, progress, cancel)?
-    } else {
-        walk(objects, selection, progress, cancel)?
+    let found = match is_clone(objects, selection)? {
+        true => collect_clone(objects, selection, options, progress, cancel)?,
+        false => None,
+    };
+    let found = match found {
+        Some(found) => found,
+        None => walk(objects, selection, progress, cancel)?,
     };
     progress.done();
     Ok(found)
 }
 
-/// Whether everything that the wants reach is to be sent.
-fn is_clone(selection: &Selection) -> bool {
+/// Those of `ids` that the tips do not reach.
+///
+/// Costs a walk over everything the tips reach, the first time for these tips and packs,
+/// unless the edges of the packs show that they reach all there is; the answer
+/// is kept in the cache of `objects`.
+///
+/// # Errors
+///
+/// Something that the tips reach is missing or unreadable.
+pub fn not_reached(
+    objects: &Objects,
+    tips: Vec<ObjectId>,
+    ids: &[ObjectId],
+    threads: usize,
+    cancel: &AtomicBool,
+) -> Result<Vec<ObjectId>, ReadError> {
+    let selection = Selection {
+        wants: tips,
+        ..Selection::default()
+    };
+    let found = reach_all(objects, &selection, threads, &NoProgress, cancel)?;
+    let reached = |id: &ObjectId| match (&found.reachable, objects.find(id)) {
+        (_, None) => false,
+        (Reachable::Everything, Some(_)) => true,
+        (Reachable::Some(numbers), Some(Place::Packed { pack, position })) => {
+            numbers.contains(objects.number(pack, position))
+        }
+        (Reachable::Some(_), Some(Place::Loose { .. })) => found.loose.contains(id),
+    };
+    Ok(ids.iter().copied().filter(|id| !reached(id)).collect())
+}
+
+/// Whether the client asks for all that some commits or tags reach. Who asks for single files
+/// is better served by a walk over just those.
+fn is_clone(objects: &Objects, selection: &Selection) -> Result<bool, ReadError> {
     let Selection {
-        wants: _,
+        wants,
         haves,
         shallow,
         boundary,
         deepen_unshallow,
         include_tags: _,
+        filter: _,
     } = selection;
-    haves.is_empty() && shallow.is_empty() && boundary.is_empty() && deepen_unshallow.is_empty()
+    let nothing_known = haves.is_empty()
+        && shallow.is_empty()
+        && boundary.is_empty()
+        && deepen_unshallow.is_empty();
+    if nothing_known {
+        for want in wants {
+            let header = objects.header(want)?;
+            if header.is_some_and(|header| matches!(header.kind, Kind::Commit | Kind::Tag)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
+/// What answers a clone; nothing if a walk is the better way to find out.
 fn collect_clone(
     objects: &Objects,
     selection: &Selection,
     options: &PackOptions,
     progress: &dyn Progress,
     cancel: &AtomicBool,
+) -> Result<Option<Found>, ReadError> {
+    let filter = &selection.filter;
+    if filter.depends_on_place() {
+        return Ok(None);
+    }
+    if filter.is_empty() {
+        return reach_all(objects, selection, options.threads, progress, cancel).map(Some);
+    }
+    // Whom few kinds of objects are enough, a walk over just those serves better than one over all.
+    let known = match filter.passes(Kind::Tree, 0) && objects.loose_list().is_empty() {
+        true => Some(reach_all(
+            objects,
+            selection,
+            options.threads,
+            progress,
+            cancel,
+        )?),
+        false => reach_quickly(objects, selection, options.threads, cancel)?.map(whole),
+    };
+    match known {
+        Some(found) if found.loose.is_empty() => {
+            let numbers = narrow(objects, &found.reachable, selection)?;
+            Ok(Some(whole(Reachable::Some(Arc::new(numbers)))))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Everything that the wants reach, whatever the filter.
+fn reach_all(
+    objects: &Objects,
+    selection: &Selection,
+    threads: usize,
+    progress: &dyn Progress,
+    cancel: &AtomicBool,
 ) -> Result<Found, ReadError> {
-    let found = |reachable| Found {
+    if let Some(reachable) = reach_quickly(objects, selection, threads, cancel)? {
+        if let Reachable::Everything = reachable {
+            progress.advance(u64::from(objects.packed_objects()));
+        }
+        return Ok(whole(reachable));
+    }
+    let unfiltered = Selection {
+        filter: Filter::default(),
+        ..selection.clone()
+    };
+    let found = walk(objects, &unfiltered, progress, cancel)?;
+    if let Some(key) = Reachability::key(objects, &selection.wants, &selection.include_tags) {
+        objects.reachability().put(key, found.reachable.clone());
+    }
+    Ok(found)
+}
+
+/// The same, if it is known or follows from the edges of the packs.
+fn reach_quickly(
+    objects: &Objects,
+    selection: &Selection,
+    threads: usize,
+    cancel: &AtomicBool,
+) -> Result<Option<Reachable>, ReadError> {
+    let key = Reachability::key(objects, &selection.wants, &selection.include_tags);
+    if let Some(answer) = key.and_then(|key| objects.reachability().get(&key)) {
+        return Ok(Some(answer));
+    }
+    if !reaches_everything(objects, selection, threads, cancel)? {
+        return Ok(None);
+    }
+    if let Some(key) = key {
+        objects.reachability().put(key, Reachable::Everything);
+    }
+    Ok(Some(Reachable::Everything))
+}
+
+fn whole(reachable: Reachable) -> Found {
+    Found {
         reachable,
         loose: Vec::new(),
         known: Bitmap::default(),
         versions: NumberMap::default(),
-    };
-    let key = Reachability::key(objects, &selection.wants, &selection.include_tags);
-    if let Some(answer) = key.and_then(|key| objects.reachability().get(&key)) {
-        return Ok(found(answer));
     }
-    let result = if reaches_everything(objects, selection, options.threads, cancel)? {
-        progress.advance(u64::from(objects.packed_objects()));
-        found(Reachable::Everything)
-    } else {
-        walk(objects, selection, progress, cancel)?
+}
+
+/// Those of packed objects that pass a filter for which their place does not matter.
+fn narrow(
+    objects: &Objects,
+    reachable: &Reachable,
+    selection: &Selection,
+) -> Result<Bitmap, ReadError> {
+    let filter = &selection.filter;
+    let all = match reachable {
+        Reachable::Everything => &first_copies(objects),
+        Reachable::Some(numbers) => &**numbers,
     };
-    if let Some(key) = key {
-        objects.reachability().put(key, result.reachable.clone());
+    let mut narrowed = Bitmap::with_capacity(objects.packed_objects());
+    for (at, pack) in objects.pack_list().iter().enumerate() {
+        let kinds = pack.kinds()?;
+        let first = objects.number(at, 0);
+        for number in all.range(first..first + pack.count()) {
+            let position = number - first;
+            let kind = kinds.at(position);
+            let size = || {
+                let offset = pack.offset(position);
+                let header = |reader: &mut Reader| reader.header_packed(objects, at, offset);
+                objects.with_reader(header).map(|header| header.size)
+            };
+            if filter.passes(kind, 0) && (kind != Kind::Blob || filter.passes_size(size)?) {
+                narrowed.insert(number);
+            }
+        }
     }
-    Ok(result)
+    let mut graph = Graph::new(objects);
+    for want in &selection.wants {
+        let number = graph.expect(want)?;
+        let (peeled, _) = graph.peel(number, &mut |tag| {
+            narrowed.insert(tag);
+        })?;
+        narrowed.insert(peeled);
+    }
+    Ok(narrowed)
 }
 
 fn walk(
@@ -103,6 +253,7 @@ fn walk(
         graph: Graph::new(objects),
         trees: TreeWalk::new(objects.packed_objects(), cancel),
         painter: Painter::default(),
+        wanted_commits: NumberSet::default(),
         wanted_trees: Vec::new(),
         known_commits: Vec::new(),
         progress,
@@ -131,7 +282,8 @@ struct Walk<'a> {
     graph: Graph<'a>,
     trees: TreeWalk<'a>,
     painter: Painter,
-    /// Trees that are wanted directly.
+    /// Commits and trees that are wanted directly.
+    wanted_commits: NumberSet,
     wanted_trees: Vec<u32>,
     /// Commits that the client named.
     known_commits: Vec<u32>,
@@ -141,7 +293,9 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn run(mut self, selection: &Selection) -> Result<Found, ReadError> {
-        self.trees.keep_versions = !selection.haves.is_empty();
+        // Who does without some objects may lack the bases of deltas too.
+        self.trees.keep_versions = !selection.haves.is_empty() && selection.filter.is_empty();
+        self.trees.filter = selection.filter;
         let unshallowed = self.parents_of(&selection.deepen_unshallow)?;
         for id in selection.shallow.iter().chain(&selection.boundary) {
             if let Some(number) = self.graph.number(id) {
@@ -159,11 +313,14 @@ impl Walk<'_> {
         }
         let commits = self.painter.run(&mut self.graph, self.cancel)?;
         let known_trees = self.known_trees()?;
-        self.know_boundary(&commits)?;
+        if selection.filter.is_empty() {
+            self.know_boundary(&commits)?;
+        }
         for commit in &commits {
             self.collect_commit(*commit, &known_trees)?;
         }
         for tree in std::mem::take(&mut self.wanted_trees) {
+            self.trees.select(tree);
             self.trees
                 .visit(&mut self.graph, tree, known_trees.clone())?;
         }
@@ -208,7 +365,10 @@ impl Walk<'_> {
         let trees = &mut self.trees;
         let (peeled, kind) = self.graph.peel(number, &mut |tag| trees.select(tag))?;
         match kind {
-            Kind::Commit => self.painter.start(&mut self.graph, peeled, Paint::WANTED)?,
+            Kind::Commit => {
+                self.wanted_commits.insert(peeled);
+                self.painter.start(&mut self.graph, peeled, Paint::WANTED)?;
+            }
             Kind::Tree => self.wanted_trees.push(peeled),
             Kind::Blob | Kind::Tag => self.trees.select(peeled),
         }
@@ -257,7 +417,12 @@ impl Walk<'_> {
     }
 
     fn collect_commit(&mut self, commit: u32, known_trees: &[OldTree]) -> Result<(), ReadError> {
-        self.trees.select(commit);
+        if self.trees.filter.passes(Kind::Commit, 0) || self.wanted_commits.contains(&commit) {
+            self.trees.select(commit);
+        }
+        if !self.trees.filter.wants_content(0) {
+            return Ok(());
+        }
         let node = self.graph.commit(commit)?;
         let mut olds = Vec::new();
         for at in 0..Graph::parent_count(&node) {

@@ -67,7 +67,7 @@ pub(super) fn compose(
 }
 
 /// All packed objects, each once.
-fn first_copies(objects: &Objects) -> Bitmap {
+pub(super) fn first_copies(objects: &Objects) -> Bitmap {
     let mut numbers = Bitmap::with_capacity(objects.packed_objects());
     for (at, pack) in objects.pack_list().iter().enumerate() {
         if at == 0 && !pack.has_duplicates() {

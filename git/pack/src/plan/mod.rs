@@ -26,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 
 use git_id::ObjectId;
 
+pub use collect::not_reached;
 pub(crate) use collect::walk_new_objects;
 pub use error::{PlanError, WriteError};
 
@@ -33,6 +34,7 @@ use versions::Versions;
 
 use crate::Progress;
 use crate::bitmap::Bitmap;
+use crate::filter::Filter;
 use crate::objects::Objects;
 
 /// Which objects answer a fetch.
@@ -52,6 +54,8 @@ pub struct Selection {
     /// Tag objects to add where what they name is sent: the tag, and what it names when fully
     /// peeled.
     pub include_tags: Vec<(ObjectId, ObjectId)>,
+    /// What of all that the client does without.
+    pub filter: Filter,
 }
 
 /// What the client understands, and what may be spent.
@@ -140,8 +144,13 @@ pub fn plan(
     progress: &dyn Progress,
     cancel: &AtomicBool,
 ) -> Result<Plan, PlanError> {
-    let found = collect::collect(objects, selection, options, progress, cancel)?;
-    let plan = compose::compose(objects, *options, found)?;
+    let options = PackOptions {
+        // Who does without some objects may lack the bases of deltas.
+        thin: options.thin && selection.filter.is_empty(),
+        ..*options
+    };
+    let found = collect::collect(objects, selection, &options, progress, cancel)?;
+    let plan = compose::compose(objects, options, found)?;
     progress.stage("Counting objects", Some(u64::from(plan.count)));
     progress.advance(u64::from(plan.count));
     progress.done();

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use git_id::{HashKind, ObjectId};
-use git_pack::{Depth, Selection, ShallowChange, ShallowError, shallow_boundary};
+use git_pack::{Depth, Filter, Selection, ShallowChange, ShallowError, shallow_boundary};
 
 use crate::clone::{PLAIN, planned, written};
 use crate::fixture::{NEVER, Repository, ids};
@@ -59,6 +59,7 @@ fn selection(
         boundary: change.boundary.clone(),
         deepen_unshallow: change.unshallow.clone(),
         include_tags: Vec::new(),
+        filter: Filter::default(),
     }
 }
 

@@ -6,7 +6,9 @@ use git_wire::ProtocolVersion;
 use super::locate::OpenError;
 use super::reflog::{LogRefs, Reflog};
 use super::{Caller, Config, ConfigError};
-use crate::{CheckedOutBranch, HiddenRefs, Policy, ReceivePolicy, UploadPolicy, WantPolicy};
+use crate::{
+    CheckedOutBranch, FilterPolicy, HiddenRefs, Policy, ReceivePolicy, UploadPolicy, WantPolicy,
+};
 
 /// What a repository's configuration says about serving it.
 ///
@@ -18,7 +20,7 @@ use crate::{CheckedOutBranch, HiddenRefs, Policy, ReceivePolicy, UploadPolicy, W
 /// `receive.denyDeleteCurrent`, `receive.denyDeletes`,
 /// `receive.denyNonFastForwards`, `receive.fsckObjects`, `receive.hideRefs`,
 /// `receive.maxInputSize`, `transfer.fsckObjects`, `transfer.hideRefs`,
-/// `uploadpack.allowAnySHA1InWant`, `uploadpack.allowReachableSHA1InWant`,
+/// `uploadpack.allowAnySHA1InWant`, `uploadpack.allowFilter`, `uploadpackfilter.*`, `uploadpack.allowReachableSHA1InWant`,
 /// `uploadpack.allowTipSHA1InWant`, `uploadpack.hideRefs`, `user.email`,
 /// `user.name` (who is in the reflog, if the caller does not say).
 #[derive(Clone, Debug)]
@@ -116,6 +118,7 @@ impl Settings {
                 hidden: hidden("uploadpack.hiderefs"),
                 wants: WantPolicy::Advertised,
                 unborn: config.get("lsrefs.unborn").unwrap_or("advertise") == "advertise",
+                filters: filters(config)?,
                 threads,
             },
             receive: ReceivePolicy {
@@ -171,6 +174,33 @@ fn wants(config: &Config) -> Result<WantPolicy, ConfigError> {
         }
     }
     Ok(WantPolicy::Advertised)
+}
+
+/// The names that `uploadpackfilter` has rules for.
+const FILTERS: [&str; 6] = [
+    "blob:none",
+    "blob:limit",
+    "tree",
+    "object:type",
+    "sparse:oid",
+    "combine",
+];
+
+fn filters(config: &Config) -> Result<FilterPolicy, ConfigError> {
+    let mut named = Vec::new();
+    for name in FILTERS {
+        if let Some(allowed) = config.boolean(&format!("uploadpackfilter.{name}.allow"))? {
+            named.push((name.to_owned(), allowed));
+        }
+    }
+    Ok(FilterPolicy {
+        offered: config.boolean("uploadpack.allowfilter")?.unwrap_or(false),
+        others: config.boolean("uploadpackfilter.allow")?.unwrap_or(true),
+        named,
+        max_tree_depth: config
+            .number("uploadpackfilter.tree.maxdepth")?
+            .unwrap_or(u64::MAX),
+    })
 }
 
 /// `refuse` or true, which is the default.

@@ -1,5 +1,6 @@
 //! Serving fetches and clones.
 
+mod filter;
 mod pack;
 mod shallow;
 mod v0;

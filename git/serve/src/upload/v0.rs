@@ -9,6 +9,7 @@ use git_wire::v0::{
 };
 use tokio::io::AsyncRead;
 
+use super::filter::filter;
 use super::pack::PackJob;
 use super::shallow::shallow_change;
 use super::view::{self, View};
@@ -30,6 +31,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin>(
     }
     tracing::debug!(agent = request.agent.as_deref(), "protocol v0 fetch");
     let view = View::open(call.repository, &call.policy.upload).await?;
+    let filter = filter(&view.policy.filters, request.filter.as_ref()).map_err(ServeError::from)?;
     let (request, change) = prepare(call, &view, request).await?;
     let Some(common) = negotiate(call, &view, &request, packets).await? else {
         return Ok(());
@@ -41,6 +43,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin>(
             common,
             shallow: request.shallow,
             include_tag: request.features.include_tag,
+            filter,
         };
         PackJob {
             selection: view.selection(selected, change),

@@ -10,6 +10,7 @@ use git_wire::v2::{
 };
 use tokio::io::AsyncRead;
 
+use super::filter::filter;
 use super::pack::PackJob;
 use super::shallow::shallow_change;
 use super::view::{self, View};
@@ -119,6 +120,7 @@ async fn fetch(call: &Call<'_>, arguments: Fetch) -> Result<(), Failure> {
 
 /// Sends the sections of a response; blocks.
 fn answer(view: &View, fetch: Fetch, output: &Output) -> Result<(), Failure> {
+    let filter = filter(&view.policy.filters, fetch.filter.as_ref()).map_err(ServeError::from)?;
     check_wants(view, &fetch.wants)?;
     let mut out = BytesMut::new();
     let negotiated = put_acknowledgments(&mut out, &fetch, &mut view.knowledge(&fetch.wants));
@@ -141,6 +143,7 @@ fn answer(view: &View, fetch: Fetch, output: &Output) -> Result<(), Failure> {
         common,
         shallow: fetch.shallow,
         include_tag: fetch.features.include_tag,
+        filter,
     };
     PackJob {
         objects: view.objects.clone(),

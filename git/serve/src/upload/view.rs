@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use git_id::ObjectId;
-use git_pack::{Objects, ReadError, Selection, ShallowChange, all_wants_reach_common};
+use git_pack::{Filter, Objects, ReadError, Selection, ShallowChange, all_wants_reach_common};
 use git_wire::Knowledge;
 
 use crate::pulse::Pulse;
@@ -56,6 +56,7 @@ impl View {
             boundary: change.boundary,
             deepen_unshallow: change.unshallow,
             include_tags,
+            filter: request.filter,
         }
     }
 
@@ -90,6 +91,7 @@ pub(super) struct Request {
     pub(super) common: Vec<ObjectId>,
     pub(super) shallow: Vec<ObjectId>,
     pub(super) include_tag: bool,
+    pub(super) filter: Filter,
 }
 
 /// Answers a negotiation from the objects.

@@ -1,8 +1,7 @@
-use std::collections::{BinaryHeap, HashSet};
-use std::sync::atomic::Ordering;
+use std::collections::HashSet;
 
 use git_id::ObjectId;
-use git_pack::ReadError;
+use git_pack::{ReadError, not_reached};
 
 use super::view::View;
 use crate::error::Refusal;
@@ -36,33 +35,16 @@ pub(super) fn check_wants(view: &View, wants: &[ObjectId]) -> Result<(), ServeEr
     }
 }
 
-/// Removes the commits that a visible ref reaches. Walks the newest commits
-/// first, because what is wanted is most often recent.
+/// Removes what a visible ref reaches.
 fn remove_reachable(view: &View, open: &mut HashSet<ObjectId>) -> Result<(), ReadError> {
-    let mut seen = HashSet::new();
-    let mut queue = BinaryHeap::new();
-    let tips = view
+    let tips: Vec<ObjectId> = view
         .visible()
-        .map(|reference| reference.peeled.unwrap_or(reference.id));
-    for tip in tips.chain(view.snapshot.head_id()) {
-        if seen.insert(tip)
-            && let Some(commit) = view.objects.commit(&tip)?
-        {
-            queue.push((commit.committer.time, tip, commit.parents));
-        }
-    }
-    while let Some((_, id, parents)) = queue.pop() {
-        open.remove(&id);
-        if open.is_empty() || view.pulse.cancelled().load(Ordering::Relaxed) {
-            break;
-        }
-        for parent in parents {
-            if seen.insert(parent)
-                && let Some(commit) = view.objects.commit(&parent)?
-            {
-                queue.push((commit.committer.time, parent, commit.parents));
-            }
-        }
-    }
+        .map(|reference| reference.id)
+        .chain(view.snapshot.head_id())
+        .collect();
+    let asked: Vec<ObjectId> = open.iter().copied().collect();
+    let threads = view.policy.threads;
+    let left = not_reached(&view.objects, tips, &asked, threads, view.pulse.cancelled())?;
+    *open = left.into_iter().collect();
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::deepen::DeepenLines;
 use crate::error::{ProtocolError, shown};
 use crate::pkt::{Packet, put_flush, put_line};
 use crate::sideband::Sideband;
-use crate::{Deepen, MAX_REQUEST_LINES, PackFeatures};
+use crate::{Deepen, Filter, MAX_REQUEST_LINES, PackFeatures};
 
 /// What a client wants, before the negotiation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct UploadRequest {
     pub shallow: Vec<ObjectId>,
     /// How much history it asks for.
     pub deepen: Option<Deepen>,
+    /// What the client does without; the last one given counts.
+    pub filter: Option<Filter>,
     /// What the pack may be like.
     pub features: PackFeatures,
     /// How haves are acknowledged.
@@ -41,6 +43,7 @@ pub struct RequestParser {
     wanted: HashSet<ObjectId>,
     shallow: Vec<ObjectId>,
     deepen: DeepenLines,
+    filter: Option<Filter>,
     capabilities: Capabilities,
 }
 
@@ -54,6 +57,7 @@ impl RequestParser {
             wanted: HashSet::new(),
             shallow: Vec::new(),
             deepen: DeepenLines::default(),
+            filter: None,
             capabilities: Capabilities::default(),
         }
     }
@@ -87,6 +91,8 @@ impl RequestParser {
         if let Some(hex) = line.strip_prefix(b"shallow ") {
             let id = parse(hex)?;
             self.shallow.push(id);
+        } else if let Some(spec) = line.strip_prefix(b"filter ") {
+            self.filter = Some(Filter::parse(spec)?);
         } else if let Some(want) = line.strip_prefix(b"want ") {
             let digits = self.hash.len_hex();
             let (hex, words) = want.split_at_checked(digits).ok_or_else(expected)?;
@@ -135,6 +141,7 @@ impl RequestParser {
             },
             agent: words.agent(),
             deepen: self.deepen.finish()?,
+            filter: self.filter,
             wants: self.wants,
             shallow: self.shallow,
         })

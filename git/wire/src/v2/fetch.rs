@@ -6,7 +6,7 @@ use git_id::{HashKind, ObjectId};
 use crate::deepen::DeepenLines;
 use crate::error::{ProtocolError, shown};
 use crate::pkt::{put_delimiter, put_flush, put_line};
-use crate::{Deepen, Knowledge, PackFeatures};
+use crate::{Deepen, Filter, Knowledge, PackFeatures};
 
 /// The arguments of `fetch`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Fetch {
     pub shallow: Vec<ObjectId>,
     /// How much history it asks for.
     pub deepen: Option<Deepen>,
+    /// What the client does without; the last one given counts.
+    pub filter: Option<Filter>,
     /// What the pack may be like.
     pub features: PackFeatures,
     /// It has said all that it has and wants the pack.
@@ -53,6 +55,8 @@ impl FetchLines {
             }
         } else if let Some(hex) = line.strip_prefix(b"shallow ") {
             self.fetch.shallow.push(id(hex)?);
+        } else if let Some(spec) = line.strip_prefix(b"filter ") {
+            self.fetch.filter = Some(Filter::parse(spec)?);
         } else if !self.deepen.take(line)? {
             self.word(line)?;
         }

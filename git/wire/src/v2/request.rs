@@ -289,9 +289,7 @@ mod tests {
             ("command=fetch\n0001\n0001", ProtocolError::SpecialPacket),
             (
                 "command=fetch\n0001\nfilter x",
-                ProtocolError::UnexpectedLine {
-                    line: "filter x".into(),
-                },
+                ProtocolError::InvalidFilter { spec: "x".into() },
             ),
             (
                 "command=ls-refs\n0001\nfoo",
