@@ -6,7 +6,6 @@ const SIGNED: &str =
     "signed pushes are not offered: the certificate's only use is a hook, and hooks are not run";
 const PACK_HOOK: &str =
     "uploadpack.packObjectsHook is not heeded: packs are made in process, no program is run";
-const FILTER: &str = "filters of partial clones are not built yet";
 const PACKFILE_URIS: &str = "packfile-uris are not built yet";
 const PACKFILE_URIS_UNTESTED: &str =
     "packfile-uris are not built yet: without them this test may pass, but shows nothing";
@@ -23,14 +22,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "t5702",
         "upload-pack respects config using protocol v2",
         PACK_HOOK,
-    ),
-    ("t5702", "partial clone", FILTER),
-    ("t5702", "dynamically fetch missing object", FILTER),
-    ("t5702", "partial fetch", FILTER),
-    (
-        "t5702",
-        "do not advertise filter if not configured to do so",
-        FILTER,
     ),
     (
         "t5702",
