@@ -79,6 +79,11 @@ pub(crate) enum ClusterCommand {
     Status(StatusArguments),
     /// Reads every chunk from every node that should have it, and checks it.
     Verify(VerifyArguments),
+    /// How many copies of content are where, and what a success survives.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Has the nodes verify all that they keep, now, and repair it from each other.
+    Scrub(ScrubArguments),
 }
 
 #[derive(Debug, Args)]
@@ -139,6 +144,116 @@ pub(crate) struct StatusArguments {
 pub(crate) struct VerifyArguments {
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScrubArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Only the node of this number
+    #[arg(long, value_name = "N")]
+    pub(crate) node: Option<u64>,
+    /// Without pauses, rather than at node.scrub_bytes_per_second
+    #[arg(long)]
+    pub(crate) fast: bool,
+}
+
+/// Content of a dedup domain is kept by the policy that the domain is assigned,
+/// or by the one called `default`. A policy that the nodes there are cannot keep
+/// is refused with the reason, and so is any change of a map that somebody else
+/// has changed in between.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Shows the policies, what they come to, and the nodes that they place on.
+    Show(ShowPolicyArguments),
+    /// Makes a policy, or changes it.
+    ///
+    /// Three copies in each of two regions, of which one may be lost:
+    /// `devflow cluster policy set --survive region --region eu=3 --region us=3 --home eu`
+    Set(SetPolicyArguments),
+    /// Removes a policy that no domain is assigned.
+    Remove(RemovePolicyArguments),
+    /// Gives a dedup domain a policy of its own, or `default` again.
+    Assign(AssignPolicyArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowPolicyArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Prints JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What every change of policies takes.
+#[derive(Debug, Args)]
+pub(crate) struct ChangePolicies {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Changes nothing unless the map is still at this epoch, as `show` printed it
+    #[arg(long, value_name = "EPOCH")]
+    pub(crate) epoch: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetPolicyArguments {
+    #[command(flatten)]
+    pub(crate) change: ChangePolicies,
+    /// Which policy
+    #[arg(default_value = "default")]
+    pub(crate) name: String,
+    /// What may be lost without losing anything acknowledged
+    #[arg(long, value_enum)]
+    pub(crate) survive: Survive,
+    /// Copies of every chunk on the nodes of all regions
+    #[arg(long, value_name = "N", required_unless_present = "region")]
+    pub(crate) copies: Option<u8>,
+    /// Copies of every chunk in a region; once for each region that is to have any
+    #[arg(long, value_name = "NAME=N", value_parser = share, conflicts_with = "copies")]
+    pub(crate) region: Vec<(String, u8)>,
+    /// The region that comes first where regions are alike
+    #[arg(long, value_name = "NAME")]
+    pub(crate) home: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemovePolicyArguments {
+    #[command(flatten)]
+    pub(crate) change: ChangePolicies,
+    /// Which policy
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AssignPolicyArguments {
+    #[command(flatten)]
+    pub(crate) change: ChangePolicies,
+    /// The domain's number
+    pub(crate) domain: u64,
+    /// Which policy
+    pub(crate) name: String,
+}
+
+/// What a policy survives the loss of.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Survive {
+    /// Any one node.
+    Node,
+    /// Any one zone of a region.
+    Zone,
+    /// Any one region.
+    Region,
+}
+
+fn share(text: &str) -> Result<(String, u8), String> {
+    let (region, copies) = text
+        .rsplit_once('=')
+        .ok_or("a region and its copies are written NAME=N")?;
+    match copies.parse() {
+        Ok(copies) => Ok((region.to_owned(), copies)),
+        Err(error) => Err(format!("the copies of region {region}: {error}")),
+    }
 }
 
 #[derive(Debug, Subcommand)]

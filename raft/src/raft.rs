@@ -146,6 +146,24 @@ impl Raft {
         }
     }
 
+    /// Ends one replica, for a group that is not to be served here any more. Its log stays; it
+    /// may be opened again. Says whether it was open.
+    pub async fn close(&self, group: GroupId) -> bool {
+        let handle = {
+            let mut groups = self.groups();
+            match groups.get(&group) {
+                Some(Slot::Open(handle)) => {
+                    let handle = handle.clone();
+                    groups.remove(&group);
+                    handle
+                }
+                _ => return false,
+            }
+        };
+        handle.shutdown().await;
+        true
+    }
+
     /// Ends all replicas. Whoever waits gets an error; nothing acknowledged is lost. The machines
     /// are let go of, and the log too once the last [`Group`] handle is dropped.
     pub async fn shutdown(&self) {

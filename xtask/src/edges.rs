@@ -29,6 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("git-serve", &["git-id", "git-pack", "git-wire"]),
     ("git-wire", &["git-id"]),
     ("jepsen", &["*"]),
+    ("jepsen-collection-model", &[]),
+    ("jepsen-simulation", &["*"]),
     ("kv", &["runtime"]),
     ("raft", &["kv", "runtime"]),
     ("runtime", &[]),

@@ -53,6 +53,16 @@ const CHORES: &[(&str, &str, Chore)] = &[
         run::chaos,
     ),
     (
+        "simulate",
+        "the real nodes in one process under faults that follow a seed (--seed N --seeds COUNT)",
+        run::simulate,
+    ),
+    (
+        "model",
+        "check the model of collection (a scenario, and how deep: `whole 1`)",
+        run::model,
+    ),
+    (
         "git-suite",
         "git's own scripts against the bare-directory mode (path of a built git tree)",
         run::git_suite,

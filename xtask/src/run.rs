@@ -111,6 +111,22 @@ pub(crate) fn chaos(arguments: &[String]) -> Result<(), String> {
     black_box("chaos", arguments)
 }
 
+/// `./dev simulate --seed N`.
+pub(crate) fn simulate(arguments: &[String]) -> Result<(), String> {
+    setup::all()?;
+    cargo(&["build", "--locked", "--package", "jepsen-simulation"])?;
+    program("jepsen-simulation", arguments)
+}
+
+/// `./dev model SCENARIO DEEPER`.
+pub(crate) fn model(arguments: &[String]) -> Result<(), String> {
+    setup::all()?;
+    let mut run = vec!["run", "--locked", "--package", "jepsen-collection-model"];
+    run.extend(["--example", "check", "--"]);
+    run.extend(arguments.iter().map(String::as_str));
+    cargo(&run)
+}
+
 /// `./dev git-suite PATH`.
 pub(crate) fn git_suite(arguments: &[String]) -> Result<(), String> {
     black_box("git-suite", arguments)

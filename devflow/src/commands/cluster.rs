@@ -14,7 +14,7 @@ use storage_node_client::remote::RemoteLinks;
 use storage_node_client::tier::{Links, NoPeers};
 
 use super::identity::{INVITATION, Invitation, Place, directory, load, save};
-use super::{block_on, status, verify};
+use super::{block_on, policy, scrub, status, verify};
 use crate::cli::{ClusterCommand, InitArguments, InviteArguments, JoinArguments, Role};
 use crate::config::Config;
 
@@ -31,6 +31,15 @@ pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<()> {
         ClusterCommand::Verify(arguments) => {
             let data = Config::load(&arguments.common, None)?.data;
             block_on(verify::all(data))
+        }
+        ClusterCommand::Policy(command) => policy::run(command),
+        ClusterCommand::Scrub(arguments) => {
+            let data = Config::load(&arguments.common, None)?.data;
+            let order = scrub::Order {
+                node: arguments.node,
+                fast: arguments.fast,
+            };
+            block_on(scrub::run(data, order))
         }
     }
 }

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use anyhow::Context;
 use runtime::Runtime;
 use serde_json::{Value, json};
+use storage_node_api::Timestamp;
 use storage_node_api::map::ClusterMap;
 use storage_node_api::node::NodeStatus;
+use storage_node_api::scrub::{Faults, ScrubOrder, ScrubReport};
 use storage_node_client::tier::Links;
 
 use super::cluster::links;
+use super::scrub::{faults, progress};
 
 /// Asks every node of the map how it is.
 pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
@@ -18,13 +21,19 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
     let map = newest_map(&*links).await?;
     let mut nodes = Vec::new();
     for node in &map.nodes {
-        let status = links.node(node).status().await;
-        nodes.push((node, status.ok()));
+        let link = links.node(node);
+        let status = link.status().await;
+        let scrub = link.scrub(ScrubOrder::Look).await;
+        nodes.push((node, status.ok(), scrub.ok()));
     }
     if as_json {
         let nodes: Vec<Value> = nodes
             .iter()
-            .map(|(node, status)| to_json(node.id.0, status.as_ref()))
+            .map(|(node, status, scrub)| {
+                let mut json = to_json(node.id.0, status.as_ref());
+                json["scrub"] = scrub.as_ref().map_or(Value::Null, scrub_to_json);
+                json
+            })
             .collect();
         println!(
             "{}",
@@ -33,10 +42,14 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("cluster {}, map epoch {}", map.cluster, map.epoch);
-    for (node, status) in &nodes {
+    let now = runtime.clock.now();
+    for (node, status, scrub) in &nodes {
         match status {
             None => println!("node {}  {}  does not answer", node.id, node.control),
             Some(status) => print(&node.control, status),
+        }
+        if let Some(scrub) = scrub {
+            print_scrub(scrub, now);
         }
     }
     Ok(())
@@ -82,6 +95,52 @@ fn print(address: &str, status: &NodeStatus) {
             group.voters.len()
         );
     }
+}
+
+fn print_scrub(scrub: &ScrubReport, now: Timestamp) {
+    let last = match scrub.last_full_pass {
+        Some(last) => format!("last full pass {} h ago", now.since(last).as_secs() / 3600),
+        None => "no full pass yet".to_owned(),
+    };
+    let pass = if scrub.running {
+        format!("under way, {}, {last}", progress(scrub))
+    } else {
+        last
+    };
+    println!(
+        "  scrub      {pass}; found {}; {} quarantined, being replaced, {} on no other node, {} replaced; {} chunks belong elsewhere",
+        faults(&scrub.faults, &Faults::default()),
+        scrub.quarantined.saturating_sub(scrub.lost),
+        scrub.lost,
+        scrub.repaired,
+        scrub.surplus,
+    );
+    for fault in &scrub.replicas {
+        println!("  group {:<4} {}", fault.group, fault.reason);
+    }
+}
+
+fn scrub_to_json(scrub: &ScrubReport) -> Value {
+    let kinds = scrub.faults.by_kind();
+    let faults = kinds.map(|(kind, found)| (kind.to_owned(), Value::from(found)));
+    let replicas: Vec<Value> = scrub
+        .replicas
+        .iter()
+        .map(|fault| json!({"group": fault.group.0, "reason": fault.reason}))
+        .collect();
+    json!({
+        "running": scrub.running,
+        "read_bytes": scrub.read_bytes,
+        "total_bytes": scrub.total_bytes,
+        "last_full_pass": scrub.last_full_pass.map(Timestamp::seconds),
+        "faults": Value::Object(faults.into_iter().collect()),
+        "quarantined": scrub.quarantined,
+        "lost": scrub.lost,
+        "repaired": scrub.repaired,
+        "surplus": scrub.surplus,
+        "unindexed": scrub.unindexed,
+        "replicas": replicas,
+    })
 }
 
 fn to_json(id: u64, status: Option<&NodeStatus>) -> Value {

@@ -1,5 +1,6 @@
 //! `devflow cluster verify`: the proof that every node has what it should.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::ensure;
@@ -8,7 +9,8 @@ use runtime::Runtime;
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
 use storage_node_api::map::{ClusterMap, Node as MapNode};
 use storage_node_api::order::{Answer, Query};
-use storage_node_api::{DedupDomain, GroupId, ReadPoint, placement};
+use storage_node_api::placement::Placement;
+use storage_node_api::{DedupDomain, GroupId, ReadPoint};
 use storage_node_client::tier::Links;
 
 use super::cluster::links;
@@ -46,13 +48,17 @@ pub(super) async fn all(data: PathBuf) -> anyhow::Result<()> {
 
 async fn check_node(links: &dyn Links, map: &ClusterMap, node: &MapNode) -> anyhow::Result<Found> {
     let mut found = Found::default();
+    let mut placements = BTreeMap::new();
     for range in &map.groups {
         let mut after = Some(Vec::new());
         while let Some(from) = after {
             let (chunks, next) = page(links, node, range.group, from).await?;
-            let expected = chunks
-                .into_iter()
-                .filter(|(_, chunk)| placement::place(&chunk.id, map).contains(&node.id));
+            let expected = chunks.into_iter().filter(|(domain, chunk)| {
+                let placement = placements
+                    .entry(*domain)
+                    .or_insert_with(|| Placement::new(*domain, map));
+                placement.is_placed(&chunk.id, node.id)
+            });
             check_chunks(links, node, expected.collect(), &mut found).await?;
             after = next;
         }

@@ -116,6 +116,13 @@ impl Cluster {
         }
     }
 
+    /// Has all nodes verify what they keep, at full speed, and repair it. Fails
+    /// if something stays damaged.
+    pub fn scrub(&self) -> anyhow::Result<String> {
+        let data = self.directory.join("node1");
+        run(&["cluster", "scrub", "--fast", "--data", path(&data)?])
+    }
+
     /// Waits until all nodes are voters of all groups, agree on the state hash at
     /// one index, and lack no chunk.
     pub fn wait_until_settled(&self, deadline: Duration) -> anyhow::Result<Status> {

@@ -7,6 +7,7 @@
 )]
 
 mod cluster;
+mod repair;
 mod starts;
 
 /// The everyday scenario on one node and on three with a frontend.

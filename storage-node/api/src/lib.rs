@@ -26,6 +26,7 @@ pub mod order;
 pub mod placement;
 pub mod refs;
 pub mod repository;
+pub mod scrub;
 mod storage;
 pub mod suite;
 

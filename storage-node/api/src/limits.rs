@@ -64,3 +64,18 @@ pub const MAX_STATEMENTS: usize = 256;
 
 /// The most rows that one metadata read returns.
 pub const MAX_ROWS: usize = 10_000;
+
+/// The most policies in a map besides the default.
+pub const MAX_POLICIES: usize = 16;
+
+/// The most regions that one policy names.
+pub const MAX_POLICY_REGIONS: usize = 16;
+
+/// The most domains in a map that have a policy of their own.
+pub const MAX_POLICY_DOMAINS: usize = 256;
+
+/// The most copies of a chunk in one region.
+pub const MAX_COPIES: u8 = 16;
+
+/// The most bytes of the name of a policy, region or zone.
+pub const MAX_NAME_BYTES: usize = 64;

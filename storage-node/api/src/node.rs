@@ -12,9 +12,10 @@ use chunking::{Chunk, ChunkId, ChunkRef};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Receipt, Session};
-use crate::map::ClusterMap;
+use crate::map::{ClusterMap, MACHINE_VERSION};
 use crate::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use crate::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
+use crate::scrub::{ScrubOrder, ScrubReport};
 use crate::{DedupDomain, GroupId, NodeId, ReadPoint};
 
 /// One storage node.
@@ -69,6 +70,18 @@ pub trait Node: Debug + Send + Sync {
 
     /// How the node and its replicas are, for `cluster status`.
     async fn status(&self) -> Result<NodeStatus, NodeError>;
+
+    /// Orders a pass of the node's scrub, or only asks how it is. A node that
+    /// keeps nothing on a disk has nothing to report.
+    async fn scrub(&self, _order: ScrubOrder) -> Result<ScrubReport, NodeError> {
+        Ok(ScrubReport::default())
+    }
+
+    /// The newest machine version that the node's release understands. A
+    /// release from before this question does not answer it.
+    async fn machine_version(&self) -> Result<u32, NodeError> {
+        Ok(MACHINE_VERSION)
+    }
 }
 
 /// An answer about chunks.

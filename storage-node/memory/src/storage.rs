@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use chunking::ChunkId;
 use runtime::Runtime;
-use storage_node_api::map::{ClusterMap, MACHINE_VERSION, Node, Policy};
+use storage_node_api::map::{ClusterMap, MACHINE_VERSION, Node, Policies};
 use storage_node_api::{
     ClusterId, DedupDomain, Generation, GroupId, Incarnation, MapEpoch, Metadata, NodeId,
 };
@@ -60,7 +60,7 @@ fn one_node() -> ClusterMap {
         epoch: MapEpoch(1),
         generation: Generation(1),
         machine_version: MACHINE_VERSION,
-        policy: Policy::default(),
+        policies: Policies::default(),
         nodes: vec![Node {
             id: NodeId(1),
             control: String::new(),
@@ -69,6 +69,7 @@ fn one_node() -> ClusterMap {
             region: "memory".into(),
             capacity: 1,
             incarnation: Incarnation(1),
+            draining: false,
         }],
         groups: ClusterMap::divide_slots(GROUPS),
     }

@@ -73,6 +73,13 @@ impl Reader {
         })
     }
 
+    /// Reads the whole database and says what is damaged, if anything is. What
+    /// SQLite cannot know, a changed value in a row, only the
+    /// [`state_hash`](Self::state_hash) shows.
+    pub fn check(&self) -> Result<Option<String>, Fault> {
+        self.store.check()
+    }
+
     /// The state hash together with the marker of the state that it is of.
     /// Applying goes on meanwhile, if the replica is on disk.
     pub fn state_hash(&self) -> Result<(Option<Bytes>, [u8; 32]), Fault> {

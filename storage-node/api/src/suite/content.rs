@@ -55,10 +55,10 @@ pub(super) async fn a_put_answers_who_holds_a_quorum(world: World) {
                 assert!(receipt.generation >= session.generation);
                 assert!(receipt.epoch >= session.epoch);
                 assert!(receipt.incarnation >= node.incarnation);
-                map.domain_of(node)
+                map.unit_of(DOMAIN, node)
             })
             .collect();
-        assert!(domains.len() >= map.quorum(), "{held:?}");
+        assert!(domains.len() >= map.quorum(DOMAIN), "{held:?}");
     }
 }
 

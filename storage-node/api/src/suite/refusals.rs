@@ -21,7 +21,7 @@ impl World {
 
     async fn quorum(&self) -> u32 {
         let map = self.storage.map().await.expect("the map is known");
-        u32::try_from(map.quorum()).expect("a quorum is small")
+        u32::try_from(map.quorum(DOMAIN)).expect("a quorum is small")
     }
 }
 

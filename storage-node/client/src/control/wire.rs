@@ -8,6 +8,7 @@ use storage_node_api::map::ClusterMap;
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{NodeError, NodeFailure, NodeStatus};
 use storage_node_api::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
+use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{GroupId, NodeId, ReadPoint};
 
 const VERSION: u8 = 1;
@@ -31,6 +32,8 @@ pub(crate) enum Call {
     Execute(Batch),
     Map,
     Status,
+    Scrub(ScrubOrder),
+    MachineVersion,
 }
 
 /// What the node answers, by the kind of call.
@@ -42,6 +45,8 @@ pub(crate) enum Outcome {
     Execute(Result<Executed, Failure<ExecuteError>>),
     Map(Result<ClusterMap, NodeError>),
     Status(Result<NodeStatus, NodeError>),
+    Scrub(Result<ScrubReport, NodeError>),
+    MachineVersion(Result<u32, NodeError>),
 }
 
 /// A [`NodeFailure`] as it travels.
@@ -105,6 +110,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> 
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
     use storage_node_api::order::{ProposeError, Query};
+    use storage_node_api::scrub::ScrubOrder;
     use storage_node_api::{GroupId, NodeId, ReadPoint};
 
     use super::{Call, Failure, Outcome, WireError, decode, encode};
@@ -132,6 +138,9 @@ mod tests {
         assert_eq!(encode(&failed).unwrap()[..], [1, 0, 1, 2, 0, 2]);
         assert_eq!(encode(&Call::Map).unwrap()[..], [1, 4]);
         assert_eq!(encode(&Call::Status).unwrap()[..], [1, 5]);
+        assert_eq!(encode(&Call::MachineVersion).unwrap()[..], [1, 7]);
+        let start = Call::Scrub(ScrubOrder::Start { fast: true });
+        assert_eq!(encode(&start).unwrap()[..], [1, 6, 1, 1]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
 use storage_node_api::content::{Receipt, Session};
-use storage_node_api::map::{self, ClusterMap, Policy};
+use storage_node_api::map::{self, ClusterMap, Policies};
 use storage_node_api::metadata::{
     Batch, ExecuteError, Executed, QueryError, Rows, Statement, Value,
 };
@@ -43,7 +43,7 @@ pub(crate) fn map() -> ClusterMap {
         epoch: MapEpoch(2),
         generation: Generation(4),
         machine_version: 1,
-        policy: Policy::default(),
+        policies: Policies::default(),
         nodes: vec![node(3, "host:1", "host:2")],
         groups: ClusterMap::divide_slots(4),
     }
@@ -58,6 +58,7 @@ pub(crate) fn node(id: u64, control: &str, bulk: &str) -> map::Node {
         region: "r".to_owned(),
         capacity: 1,
         incarnation: Incarnation(5),
+        draining: false,
     }
 }
 

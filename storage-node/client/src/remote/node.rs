@@ -6,6 +6,7 @@ use storage_node_api::map::ClusterMap;
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{Node, NodeError, NodeFailure, NodeStatus, Presence};
 use storage_node_api::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
+use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{DedupDomain, GroupId, NodeId, ReadPoint};
 
 use crate::bulk::Pool;
@@ -125,6 +126,20 @@ impl Node for RemoteNode {
     async fn status(&self) -> Result<NodeStatus, NodeError> {
         match self.call(Call::Status).await? {
             Outcome::Status(status) => status,
+            _ => Err(self.silent()),
+        }
+    }
+
+    async fn scrub(&self, order: ScrubOrder) -> Result<ScrubReport, NodeError> {
+        match self.call(Call::Scrub(order)).await? {
+            Outcome::Scrub(report) => report,
+            _ => Err(self.silent()),
+        }
+    }
+
+    async fn machine_version(&self) -> Result<u32, NodeError> {
+        match self.call(Call::MachineVersion).await? {
+            Outcome::MachineVersion(version) => version,
             _ => Err(self.silent()),
         }
     }

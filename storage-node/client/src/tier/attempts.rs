@@ -39,7 +39,7 @@ impl WriteError for ProposeError {
             Self::NoLeader { .. } => Says::Elsewhere,
             Self::Overloaded { .. } => Says::Later,
             Self::Interrupted { .. } => Says::Unknown,
-            Self::TooLarge { .. } | Self::Full => Says::Never,
+            Self::TooLarge { .. } | Self::Full | Self::TooEarly { .. } => Says::Never,
         }
     }
 

@@ -8,7 +8,7 @@ use storage_node_api::node::Node;
 use storage_node_api::{GroupId, NodeId};
 
 use super::config::Checked;
-use super::latency::Latencies;
+use super::latency::{Distance, Latencies, Rank};
 use super::links::Links;
 use super::map::Maps;
 use super::pace::{Backoff, Deadline};
@@ -57,7 +57,36 @@ impl Client {
         Backoff::new(&self.runtime, min, max)
     }
 
-    pub(super) fn is_near(&self, node: NodeId) -> bool {
+    /// How the nodes of a map compare by these observations.
+    pub(super) fn ranks(&self, map: &ClusterMap, observed: &Latencies) -> BTreeMap<NodeId, Rank> {
+        let now = self.runtime.clock.monotonic();
+        let region = self.region(map);
+        let nodes = map.nodes.iter();
+        nodes
+            .map(|node| {
+                let distance = if self.is_near(node.id) {
+                    Distance::Near
+                } else if region.is_some_and(|region| region == node.region) {
+                    Distance::SameRegion
+                } else {
+                    Distance::Elsewhere
+                };
+                (node.id, observed.rank(node.id, distance, now))
+            })
+            .collect()
+    }
+
+    /// The region that this process is in: as it was told, or that of the node
+    /// that is near.
+    fn region<'a>(&'a self, map: &'a ClusterMap) -> Option<&'a str> {
+        if let Some(region) = &self.config.region {
+            return Some(region);
+        }
+        let near = map.nodes.iter().find(|node| self.is_near(node.id))?;
+        Some(&near.region)
+    }
+
+    fn is_near(&self, node: NodeId) -> bool {
         match self.config.near {
             Some(near) => node == near,
             None => self.links.is_local(node),

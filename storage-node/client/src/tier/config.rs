@@ -19,6 +19,9 @@ pub struct Config {
     /// The node that reads go to first, where it can answer them. If none is
     /// named, one in this process.
     pub near: Option<NodeId>,
+    /// The region that this process is in, as its nodes name it: reads prefer
+    /// it. If none is named, that of the near node.
+    pub region: Option<String>,
 }
 
 /// A [`Config`] whose values fit together.
@@ -60,6 +63,7 @@ impl Default for Config {
             backoff_min: Duration::from_millis(20),
             backoff_max: Duration::from_millis(500),
             near: None,
+            region: None,
         }
     }
 }

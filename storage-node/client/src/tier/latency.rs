@@ -18,10 +18,22 @@ const SMOOTHING: u32 = 8;
 pub(super) struct Rank {
     /// Whether the last thing heard of it was a failure.
     pub(super) failed: bool,
-    /// Whether it is not the preferred node.
-    pub(super) far: bool,
+    /// How near it is known to be.
+    pub(super) distance: Distance,
     /// How long it takes; nothing if that is not known, so that it is tried.
     pub(super) cost: Duration,
+}
+
+/// Where a node is, as far as configuration and map say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Distance {
+    /// It is the preferred node.
+    Near,
+    /// It is in the same region.
+    SameRegion,
+    /// It is in another region, or nobody knows.
+    #[default]
+    Elsewhere,
 }
 
 /// An exponentially weighted mean per node.
@@ -68,7 +80,7 @@ impl Latencies {
     }
 
     /// How a node compares with others.
-    pub(super) fn rank(&self, node: NodeId, is_near: bool, now: Duration) -> Rank {
+    pub(super) fn rank(&self, node: NodeId, distance: Distance, now: Duration) -> Rank {
         let nodes = self.nodes();
         let known = nodes
             .get(&node)
@@ -76,7 +88,7 @@ impl Latencies {
             .map_or((false, Duration::ZERO), |o| (o.failed, o.cost));
         Rank {
             failed: known.0,
-            far: !is_near,
+            distance,
             cost: known.1,
         }
     }
@@ -104,7 +116,7 @@ mod tests {
 
     use storage_node_api::NodeId;
 
-    use super::Latencies;
+    use super::{Distance, Latencies};
 
     #[test]
     fn fast_nodes_come_first_failed_ones_last_and_old_news_is_forgotten() {
@@ -118,9 +130,13 @@ mod tests {
             latencies.answered(near, millis(500), now);
         }
         latencies.failed(broken, Duration::from_secs(19));
+        let distance = |node| match node == near {
+            true => Distance::Near,
+            false => Distance::Elsewhere,
+        };
         let ordered = |now| {
             let mut nodes = [broken, slow, fast, near];
-            nodes.sort_by_key(|node| latencies.rank(*node, *node == near, now));
+            nodes.sort_by_key(|node| latencies.rank(*node, distance(*node), now));
             nodes
         };
         let now = Duration::from_secs(20);
@@ -130,6 +146,12 @@ mod tests {
         latencies.failed(near, later);
         assert_eq!(ordered(later), [broken, slow, fast, near]);
         latencies.answered(near, millis(9), later);
-        assert_eq!(latencies.rank(near, false, later).cost, millis(9));
+        assert_eq!(
+            latencies.rank(near, Distance::Elsewhere, later).cost,
+            millis(9)
+        );
+        // A slow node of the region before a fast one elsewhere.
+        let slow = latencies.rank(near, Distance::SameRegion, later);
+        assert!(slow < latencies.rank(fast, Distance::Elsewhere, later));
     }
 }

@@ -9,6 +9,7 @@ use storage_node_api::map::{self, ClusterMap};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{Node, NodeError, NodeFailure, NodeStatus, Presence};
 use storage_node_api::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
+use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{DedupDomain, GroupId, NodeId, ReadPoint};
 
 /// How nodes are reached.
@@ -151,6 +152,14 @@ impl Node for Unreachable {
     }
 
     async fn status(&self) -> Result<NodeStatus, NodeError> {
+        Err(self.error())
+    }
+
+    async fn scrub(&self, _: ScrubOrder) -> Result<ScrubReport, NodeError> {
+        Err(self.error())
+    }
+
+    async fn machine_version(&self) -> Result<u32, NodeError> {
         Err(self.error())
     }
 }

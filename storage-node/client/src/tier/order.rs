@@ -19,7 +19,10 @@ impl Order for Client {
             async move { node.propose(group, request).await }
         };
         let committed = self.commit(|map| map.group_of(slot), send).await?;
-        if let Reply::Refused(Refusal::SessionExpired | Refusal::WrongGroup) = committed.reply {
+        if let Reply::Refused(
+            Refusal::SessionExpired | Refusal::WrongGroup | Refusal::NotDurable { .. },
+        ) = committed.reply
+        {
             self.maps.outdated();
         }
         Ok(committed)

@@ -134,9 +134,9 @@ impl Client {
 
     /// The nodes of the map, those that are likely to answer soonest first.
     pub(super) fn nearest(&self, map: &ClusterMap) -> Vec<NodeId> {
-        let now = self.runtime.clock.monotonic();
+        let ranks = self.ranks(map, &self.replicas);
         let mut nodes: Vec<NodeId> = map.nodes.iter().map(|node| node.id).collect();
-        nodes.sort_by_cached_key(|node| self.replicas.rank(*node, self.is_near(*node), now));
+        nodes.sort_by_key(|node| ranks.get(node));
         nodes
     }
 }

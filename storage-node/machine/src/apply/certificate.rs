@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use storage_node_api::DedupDomain;
 use storage_node_api::content::{Receipt, Run};
-use storage_node_api::map::ClusterMap;
+use storage_node_api::map::{ClusterMap, FailureUnit};
 use storage_node_api::order::Refusal;
-use storage_node_api::{DedupDomain, NodeId};
 
 use crate::head::Head;
 
@@ -16,15 +16,13 @@ pub(super) struct Rules<'a> {
     pub(super) domain: DedupDomain,
 }
 
-/// A failure domain, as [`ClusterMap::domain_of`] tells them apart.
-type FailureDomain<'a> = (&'a str, &'a str, NodeId);
-
 impl<'a> Rules<'a> {
     /// Whether each of `chunks` chunks, in runs, is held by a quorum of distinct
     /// failure domains.
     ///
-    /// A receipt counts if its node is in the map and its domain is the blob's,
-    /// its generation and map epoch are not before those that the group
+    /// Quorum and failure domains are those of the policy of the blob's domain. A
+    /// receipt counts if its node is in the map, in a region where the policy keeps
+    /// copies, and its domain is the blob's, its generation and map epoch are not before those that the group
     /// accepts, and its incarnation is not before the node's. If a chunk is
     /// short only because of receipts that do not count, a new session helps.
     pub(super) fn check(
@@ -33,7 +31,7 @@ impl<'a> Rules<'a> {
         runs: &[Run],
         chunks: usize,
     ) -> Result<(), Refusal> {
-        let needed = self.map.quorum();
+        let needed = self.map.quorum(self.domain);
         let mut first = 0_usize;
         for run in runs {
             if first >= chunks {
@@ -62,10 +60,14 @@ impl<'a> Rules<'a> {
             let Some(receipt) = receipts.get(usize::from(*holder)) else {
                 continue;
             };
-            let (domain, counts) = self.judge(receipt);
-            claimed.insert(domain);
+            let Holder::Known { unit, counts } = self.judge(receipt) else {
+                claimed.insert(Err(receipt.node));
+                continue;
+            };
+            let Some(unit) = unit else { continue };
+            claimed.insert(Ok(unit));
             if counts {
-                counted.insert(domain);
+                counted.insert(unit);
             }
         }
         if counted.len() >= needed {
@@ -77,18 +79,31 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn judge(&self, receipt: &Receipt) -> (FailureDomain<'a>, bool) {
+    fn judge(&self, receipt: &Receipt) -> Holder<'a> {
         match self.map.node(receipt.node) {
-            Some(node) => (
-                self.map.domain_of(node),
-                receipt.domain == self.domain
+            Some(node) => Holder::Known {
+                unit: self.map.unit_of(self.domain, node),
+                counts: receipt.domain == self.domain
                     && receipt.generation >= self.head.generation
                     && receipt.epoch >= self.head.min_epoch
                     && receipt.incarnation >= node.incarnation,
-            ),
-            None => (("", "", receipt.node), false),
+            },
+            None => Holder::Unknown,
         }
     }
+}
+
+/// Who signed a receipt.
+enum Holder<'a> {
+    /// A node of the map.
+    Known {
+        /// What it fails with; nothing if the policy keeps no copies there.
+        unit: Option<FailureUnit<'a>>,
+        /// Whether the receipt is of the blob's domain and recent enough.
+        counts: bool,
+    },
+    /// A node that the group's map does not have.
+    Unknown,
 }
 
 fn not_durable(chunk: usize, domains: usize, needed: usize) -> Refusal {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use storage_node_api::limits::MAX_NODES;
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, MACHINE_VERSION};
+use storage_node_api::limits::{MAX_COMMAND_BYTES, MAX_NODES};
+use storage_node_api::map::{
+    CLUSTER_GROUP, ClusterMap, MACHINE_VERSION, POLICIES_VERSION, Policies,
+};
 use storage_node_api::order::{Join, Refusal, Reply};
 use storage_node_api::{Generation, Incarnation, MapEpoch, NodeId};
 
@@ -11,6 +13,11 @@ use super::Stop;
 use crate::fault::Fault;
 use crate::keys::MapKey;
 use crate::txn::Txn;
+use crate::value;
+
+/// The most bytes of a map with new policies, so that it fits into an entry with
+/// room for nodes that join later.
+const MAX_MAP_BYTES: usize = MAX_COMMAND_BYTES / 4 * 3;
 
 /// The first map. Again with the same map: no effect.
 pub(super) fn found(txn: &mut Txn<'_>, map: ClusterMap) -> Result<Reply, Stop> {
@@ -70,6 +77,53 @@ pub(super) fn started(
     (node.incarnation, node.control, node.bulk) = (incarnation, control, bulk);
     map.epoch = MapEpoch(map.epoch.0 + 1);
     set_map(txn, map)?;
+    Ok(Reply::Done)
+}
+
+/// Other policies, if the map is still the one that they were made for.
+pub(super) fn set_policies(
+    txn: &mut Txn<'_>,
+    seen: MapEpoch,
+    policies: Policies,
+) -> Result<Reply, Stop> {
+    only_in_cluster_group(txn)?;
+    let mut map = current_map(txn)?;
+    if map.machine_version < POLICIES_VERSION {
+        return Err(Refusal::TooEarly {
+            needed: POLICIES_VERSION,
+            actual: map.machine_version,
+        }
+        .into());
+    }
+    if map.epoch != seen {
+        return Err(Refusal::MapChanged {
+            seen,
+            actual: map.epoch,
+        }
+        .into());
+    }
+    policies
+        .check(&map.policies, &map.nodes)
+        .map_err(Refusal::Policy)?;
+    map.policies = policies;
+    map.epoch = MapEpoch(map.epoch.0 + 1);
+    let bytes = value::encode::<MapKey>(&map)?.len();
+    if bytes > MAX_MAP_BYTES {
+        return Err(Refusal::MapTooLarge(u32::try_from(bytes).unwrap_or(u32::MAX)).into());
+    }
+    set_map(txn, map)?;
+    Ok(Reply::Done)
+}
+
+/// Every replica understands more than the map says.
+pub(super) fn raise_version(txn: &mut Txn<'_>, version: u32) -> Result<Reply, Stop> {
+    only_in_cluster_group(txn)?;
+    let mut map = current_map(txn)?;
+    if version > map.machine_version {
+        map.machine_version = version;
+        map.epoch = MapEpoch(map.epoch.0 + 1);
+        set_map(txn, map)?;
+    }
     Ok(Reply::Done)
 }
 

@@ -154,5 +154,7 @@ fn run(txn: &mut Txn<'_>, id: RequestId, command: Command) -> Result<Reply, Stop
         } => blob::put_blob(txn, slot, domain, &blob, owner),
         Command::RemoveOwner { slot, blob, owner } => blob::remove_owner(txn, slot, blob, owner),
         Command::TruncateEvents { slot, keep_from } => feed::truncate(txn, slot, keep_from),
+        Command::SetPolicies { seen, policies } => cluster::set_policies(txn, seen, policies),
+        Command::RaiseMachineVersion(version) => cluster::raise_version(txn, version),
     }
 }

@@ -18,7 +18,8 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::Unstage(_)
         | Command::AdoptMap(_)
         | Command::TruncateEvents { .. }
-        | Command::Barrier(_) => false,
+        | Command::Barrier(_)
+        | Command::RaiseMachineVersion(_) => false,
         Command::Join(_)
         | Command::Started { .. }
         | Command::Found(_)
@@ -29,7 +30,8 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::SetHead { .. }
         | Command::Push(_)
         | Command::PutBlob { .. }
-        | Command::RemoveOwner { .. } => true,
+        | Command::RemoveOwner { .. }
+        | Command::SetPolicies { .. } => true,
     }
 }
 

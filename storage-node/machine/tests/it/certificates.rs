@@ -1,6 +1,8 @@
 use storage_node_api::blob::{Chunks, StoredBlob};
 use storage_node_api::content::{Receipt, Run};
-use storage_node_api::map::{ClusterMap, FailureDomain};
+use storage_node_api::map::{
+    Assigned, ClusterMap, Copies, FailureDomain, NamedPolicy, POLICIES_VERSION, Policy, RegionShare,
+};
 use storage_node_api::order::{Command, Refusal, Reply};
 use storage_node_api::{
     BlobOwner, DedupDomain, Generation, Incarnation, MapEpoch, NodeId, OwnerId,
@@ -184,7 +186,7 @@ fn every_chunk_is_covered() {
 fn what_fails_together_counts_once() {
     let two_zones = |survive| -> ClusterMap {
         let mut map = map(3);
-        map.policy.survive = survive;
+        map.policies.default.survive = survive;
         map.nodes[2].zone = "other".into();
         map
     };
@@ -192,7 +194,8 @@ fn what_fails_together_counts_once() {
         (FailureDomain::Node, &[0, 1][..], None),
         (FailureDomain::Zone, &[0, 1], Some(short(0, 1, 2))),
         (FailureDomain::Zone, &[0, 2], None),
-        (FailureDomain::Region, &[0, 1, 2], Some(short(0, 1, 2))),
+        // There is one region: losing it is beyond what the nodes can give.
+        (FailureDomain::Region, &[0], None),
     ] {
         let mut group = Group::empty(storage_node_api::map::FIRST_DATA_GROUP);
         group.done(Command::AdoptMap(two_zones(survive)));
@@ -200,6 +203,46 @@ fn what_fails_together_counts_once() {
         let expected = refusal.map_or(Reply::Done, Reply::Refused);
         let reply = group.run(certified(receipts, vec![run(1, holders)]));
         assert_eq!(reply, expected, "{survive:?} {holders:?}");
+    }
+}
+
+#[test]
+fn the_policy_of_the_blobs_domain_decides() {
+    let mut map = map(6);
+    map.machine_version = POLICIES_VERSION;
+    for (index, node) in map.nodes.iter_mut().enumerate() {
+        node.region = ["a", "b", "c"][index / 2].into();
+    }
+    let share = |region: &str| RegionShare {
+        region: region.into(),
+        copies: 2,
+    };
+    map.policies.named = vec![NamedPolicy {
+        name: "wide".into(),
+        policy: Policy {
+            copies: Copies::Regions(vec![share("a"), share("b")]),
+            survive: FailureDomain::Region,
+            home: None,
+        },
+    }];
+    let by_default = map.clone();
+    map.policies.domains = vec![Assigned {
+        domain: DOMAIN,
+        policy: "wide".into(),
+    }];
+    let receipts = || (1..=6).map(receipt).collect::<Vec<_>>();
+    for (map, holders, refusal) in [
+        (&by_default, &[0, 1][..], None),
+        (&map, &[0, 1], Some(short(0, 1, 2))),
+        (&map, &[1, 2], None),
+        // Region c has no copies by the policy: what is there does not count.
+        (&map, &[0, 4, 5], Some(short(0, 1, 2))),
+    ] {
+        let mut group = Group::empty(storage_node_api::map::FIRST_DATA_GROUP);
+        group.done(Command::AdoptMap(map.clone()));
+        let expected = refusal.map_or(Reply::Done, Reply::Refused);
+        let reply = group.run(certified(receipts(), vec![run(1, holders)]));
+        assert_eq!(reply, expected, "{holders:?}");
     }
 }
 

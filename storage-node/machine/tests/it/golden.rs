@@ -6,12 +6,16 @@ use std::fmt::Write as _;
 use chunking::Profile;
 use git_id::HashKind;
 use storage_node_api::blob::Chunks;
+use storage_node_api::map::{
+    Assigned, Copies, FailureDomain, NamedPolicy, POLICIES_VERSION, Policies, Policy, PolicyError,
+    RegionShare,
+};
 use storage_node_api::order::{Command, Join, Refusal, Reply, Request, Staged};
 use storage_node_api::refs::RefOutcome;
 use storage_node_api::repository::{Commands, Pushed};
 use storage_node_api::{
-    BlobOwner, DedupDomain, Generation, Incarnation, NodeId, OwnerId, RequestId, Slot, Timestamp,
-    UploadId,
+    BlobOwner, DedupDomain, Generation, Incarnation, MapEpoch, NodeId, OwnerId, RequestId, Slot,
+    Timestamp, UploadId,
 };
 use storage_node_machine::{decode_reply, decode_request, encode_reply, encode_request};
 
@@ -21,6 +25,7 @@ use crate::group::{
 
 const ENTRIES: &str = include_str!("../../golden/entries.txt");
 const REPLIES: &str = include_str!("../../golden/replies.txt");
+const POLICIES: &str = include_str!("../../golden/policies.txt");
 const STATE: &str = include_str!("../../golden/state.txt");
 
 fn hex(bytes: &[u8]) -> String {
@@ -207,6 +212,75 @@ fn entries_are_as_they_were_written() {
         let read = decode_request(&stored).unwrap();
         assert_eq!(read, request(number, command), "{kind}");
     }
+}
+
+/// What came with machine version 2.
+fn policies() -> Vec<Command> {
+    let mut wide = map(2);
+    wide.machine_version = POLICIES_VERSION;
+    wide.nodes[1].draining = true;
+    let share = |region: &str, copies| RegionShare {
+        region: region.into(),
+        copies,
+    };
+    wide.policies = Policies {
+        default: Policy {
+            copies: Copies::Regions(vec![share("r", 2), share("s", 1)]),
+            survive: FailureDomain::Region,
+            home: Some("r".into()),
+        },
+        named: vec![NamedPolicy {
+            name: "p".into(),
+            policy: Policy::default(),
+        }],
+        domains: vec![Assigned {
+            domain: DedupDomain(300),
+            policy: "p".into(),
+        }],
+    };
+    let set = Command::SetPolicies {
+        seen: MapEpoch(5),
+        policies: wide.policies.clone(),
+    };
+    vec![
+        Command::AdoptMap(wide),
+        set,
+        Command::RaiseMachineVersion(2),
+    ]
+}
+
+#[test]
+fn policies_are_as_they_were_written() {
+    let mut text = String::new();
+    for (number, command) in policies().into_iter().enumerate() {
+        let request = request(number, command);
+        let entry = encode_request(&request).unwrap();
+        writeln!(text, "{}", hex(&entry)).unwrap();
+        assert_eq!(decode_request(&entry).unwrap(), request);
+    }
+    for refusal in [
+        Refusal::MapChanged {
+            seen: MapEpoch(1),
+            actual: MapEpoch(2),
+        },
+        Refusal::TooEarly {
+            needed: 2,
+            actual: 1,
+        },
+        Refusal::Policy(PolicyError::NotSurvivable {
+            policy: "p".into(),
+            survive: FailureDomain::Zone,
+            needed: 2,
+            found: 1,
+        }),
+        Refusal::MapTooLarge(9),
+    ] {
+        let reply = Reply::Refused(refusal);
+        let bytes = encode_reply(&reply);
+        writeln!(text, "{}", hex(&bytes)).unwrap();
+        assert_eq!(decode_reply(&bytes).unwrap(), reply);
+    }
+    compare(&text, POLICIES, "golden/policies.txt");
 }
 
 #[test]

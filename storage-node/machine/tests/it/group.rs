@@ -8,7 +8,7 @@ use git_id::{HashKind, ObjectId, RefName};
 use storage_node_api::blob::{Chunks, StoredBlob};
 use storage_node_api::content::{Certificate, Receipt, Run};
 use storage_node_api::event::Events;
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, FIRST_DATA_GROUP, Node, Policy};
+use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, FIRST_DATA_GROUP, Node, Policies};
 use storage_node_api::order::{Answer, Command, Query, Refusal, Reply, Request};
 use storage_node_api::refs::{RefCommand, RefOutcome, Target};
 use storage_node_api::repository::{Actor, Commands, NewPack, Pack, Push, Pushed, Repository};
@@ -169,7 +169,7 @@ pub(crate) fn map(nodes: u64) -> ClusterMap {
         epoch: MapEpoch(5),
         generation: Generation(2),
         machine_version: 1,
-        policy: Policy::default(),
+        policies: Policies::default(),
         nodes: (1..=nodes)
             .map(|id| Node {
                 id: NodeId(id),
@@ -179,6 +179,7 @@ pub(crate) fn map(nodes: u64) -> ClusterMap {
                 region: "r".into(),
                 capacity: 1,
                 incarnation: Incarnation(1),
+                draining: false,
             })
             .collect(),
         groups: ClusterMap::divide_slots(1),

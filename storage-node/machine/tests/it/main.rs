@@ -8,6 +8,7 @@ mod events;
 mod golden;
 mod group;
 mod model;
+mod policies;
 mod pushes;
 mod reads;
 mod repositories;

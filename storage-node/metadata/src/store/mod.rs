@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use connection::configure;
 pub(crate) use connection::{check_format, open_plain, open_reading};
@@ -137,6 +137,27 @@ impl Store {
         Ok(answer)
     }
 
+    /// What SQLite finds damaged, if anything. Reads the files, not what other
+    /// connections remember of them.
+    pub(crate) fn check(&self) -> Result<Option<String>, Fault> {
+        let checked = if self.directory().is_none() {
+            integrity(&self.lock().connection)
+        } else {
+            let fresh = self.open_reading();
+            match fresh {
+                Ok(fresh) => integrity(&fresh.connection),
+                Err(Fault::Sqlite { source, .. }) => Err(source),
+                Err(fault) => return Err(fault),
+            }
+        };
+        match checked {
+            Ok(verdict) if verdict == "ok" => Ok(None),
+            Ok(verdict) => Ok(Some(verdict)),
+            Err(error) if is_damage(&error) => Ok(Some(error.to_string())),
+            Err(error) => Err(Fault::sqlite("check")(error)),
+        }
+    }
+
     fn open_reading(&self) -> Result<Reading, Fault> {
         // While it is locked, the file is not replaced.
         let active = self.lock();
@@ -160,6 +181,17 @@ impl Store {
         self.number.fetch_add(1, Ordering::AcqRel);
         self.readers.forget();
     }
+}
+
+fn integrity(connection: &Connection) -> Result<String, rusqlite::Error> {
+    connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
 }
 
 impl Active {

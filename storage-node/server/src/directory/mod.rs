@@ -4,6 +4,7 @@
 //! format      the version of this layout
 //! lock        held while a process uses the directory
 //! node        who this node is
+//! distrusted  which of its replicas were found wrong
 //! raft/       the log of all groups (RocksDB)
 //! state/      the replicated state and the chunk index (RocksDB)
 //! metadata/   the facts (SQLite)
@@ -15,6 +16,7 @@
 //! One process at a time: the lock is the kernel's, so it goes with the process
 //! however that ends. A directory of a later layout is refused untouched.
 
+mod distrusted;
 mod record;
 
 use std::fs::{self, File};
@@ -23,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+pub use distrusted::{Distrusted, DistrustedError};
 pub use record::{NodeRecord, RecordError};
 
 /// The layout that this program writes.

@@ -15,9 +15,10 @@ use chunking::{Chunk, ChunkId, ChunkRef};
 use runtime::run_blocking;
 use storage_node_api::content::Session;
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
-use storage_node_api::map::ClusterMap;
+use storage_node_api::map::{ClusterMap, Node as MapNode};
 use storage_node_api::node::Node;
-use storage_node_api::{DedupDomain, GroupId, placement};
+use storage_node_api::placement::Placement;
+use storage_node_api::{DedupDomain, GroupId};
 use storage_node_machine::live_chunks;
 
 use super::StorageNode;
@@ -82,9 +83,10 @@ impl StorageNode {
             let mut seen = 0;
             let last = live_chunks(&view, &after, &mut |domain, chunks| {
                 seen += chunks.len();
+                let placement = Placement::new(domain, &map);
                 let ours = chunks
                     .iter()
-                    .filter(|chunk| placement::place(&chunk.id, &map).contains(&node.id()));
+                    .filter(|chunk| placement.is_placed(&chunk.id, node.id()));
                 page.extend(ours.map(|chunk| (domain, *chunk)));
                 if seen >= PAGE_CHUNKS {
                     ControlFlow::Break(())
@@ -137,16 +139,13 @@ impl StorageNode {
         map: &ClusterMap,
     ) -> u64 {
         let mut missing = 0;
+        let peers = self.nearest_peers(map);
         let mut rest = lacking.as_slice();
         while !rest.is_empty() {
             let (batch, others) = rest.split_at(batch_length(rest));
             rest = others;
             let mut wanted = batch.to_vec();
-            for peer in map
-                .nodes
-                .iter()
-                .filter(|node| super::keeper::is_peer(self.id(), node))
-            {
+            for peer in &peers {
                 if wanted.is_empty() {
                     break;
                 }
@@ -157,10 +156,22 @@ impl StorageNode {
         missing
     }
 
+    /// The other nodes: those of the same zone first, then those of the region.
+    fn nearest_peers<'a>(&self, map: &'a ClusterMap) -> Vec<&'a MapNode> {
+        let nodes = map.nodes.iter();
+        let mut peers: Vec<&MapNode> = nodes
+            .filter(|node| super::keeper::is_peer(self.id(), node))
+            .collect();
+        if let Some(own) = map.node(self.id()) {
+            peers.sort_by_key(|node| (node.region != own.region, node.zone != own.zone));
+        }
+        peers
+    }
+
     /// Asks one peer; returns what is still wanted.
     async fn fetch_from(
         &self,
-        peer: &storage_node_api::map::Node,
+        peer: &MapNode,
         domain: DedupDomain,
         wanted: Vec<ChunkRef>,
         map: &ClusterMap,
@@ -199,7 +210,7 @@ impl StorageNode {
 }
 
 /// How many of these chunks fit one request.
-fn batch_length(chunks: &[ChunkRef]) -> usize {
+pub(super) fn batch_length(chunks: &[ChunkRef]) -> usize {
     let mut bytes = 0;
     let fits = |chunk: &&ChunkRef| {
         bytes += chunk.length as usize;

@@ -79,7 +79,7 @@ impl StorageNode {
         }
     }
 
-    async fn commit(&self, group: GroupId, command: Command) -> Option<Reply> {
+    pub(super) async fn commit(&self, group: GroupId, command: Command) -> Option<Reply> {
         let request = self.request(command);
         self.propose(group, request)
             .await
@@ -131,6 +131,9 @@ impl StorageNode {
         // Last, because it waits for nodes that may not be there.
         for (_, group) in &led {
             self.keep_voters(group, &map).await;
+        }
+        if led.iter().any(|(id, _)| *id == CLUSTER_GROUP) {
+            self.keep_version(&map).await;
         }
     }
 

@@ -2,15 +2,19 @@
 //!
 //! [`StorageNode`] is used in place by the all-in-one process and served to
 //! others by [`crate::rpc`]. In the background it keeps the groups' maps and
-//! voters in line with the cluster map ([`keeper`]) and fetches the chunks that
-//! its placement names and it lacks ([`fill`]).
+//! voters in line with the cluster map ([`keeper`]), fetches the chunks that
+//! its placement names and it lacks ([`fill`]), verifies what it has ([`scrub`])
+//! and replaces what is corrupt ([`repair`]).
 //!
 //! Not here: which processes there are, files and certificates (`start`).
 
 mod fill;
 mod keeper;
 mod offer;
+mod repair;
+pub(crate) mod scrub;
 mod space;
+mod upgrade;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kv::KeyValue;
 use raft::{Group, Raft};
-use runtime::{Runtime, TaskHandle};
+use runtime::{Files, Runtime, TaskHandle};
 use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP};
 use storage_node_api::{GroupId, Incarnation, NodeId};
 use storage_node_metadata::Reader as Facts;
@@ -45,6 +49,9 @@ pub(crate) struct Parts {
     pub(crate) map: watch::Sender<Option<Arc<ClusterMap>>>,
     /// How other nodes are asked for chunks; nothing where there are none.
     pub(crate) peers: Arc<dyn storage_node_client::tier::Links>,
+    pub(crate) scrubbing: Arc<scrub::Scrubbing>,
+    /// The data directory itself.
+    pub(crate) files: Arc<dyn Files>,
 }
 
 /// One storage node of a cluster, or the only one.
@@ -81,11 +88,16 @@ impl StorageNode {
             "fetch missing chunks",
             Box::pin(fill::run(Arc::downgrade(self))),
         );
+        let scrub = tasks.spawn("scrub", Box::pin(scrub::run(Arc::downgrade(self))));
+        let repair = tasks.spawn(
+            "replace corrupt chunks",
+            Box::pin(repair::run(Arc::downgrade(self))),
+        );
         let mut background = self
             .background
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        background.extend([keeper, fill]);
+        background.extend([keeper, fill, scrub, repair]);
     }
 
     /// Stops the background work and the replicas. What was acknowledged is

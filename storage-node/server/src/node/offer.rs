@@ -13,6 +13,7 @@ use storage_node_api::node::{GroupStatus, Node, NodeError, NodeFailure, NodeStat
 use storage_node_api::order::{
     Answer, Command, Committed, ProposeError, Query, ReadError, Request,
 };
+use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{DedupDomain, GroupId, NodeId, ReadPoint, Token};
 use storage_node_machine::{decode_reply, encode_request, query};
 use storage_node_metadata::{Command as FactsCommand, ReadFailure, Reply as FactsReply};
@@ -80,6 +81,13 @@ impl Node for StorageNode {
         let failed = NodeFailure::Failed;
         if adds(&request.command) && self.parts.space.is_full() {
             return Err(failed(ProposeError::Full));
+        }
+        let needed = request.command.machine_version();
+        if let Some(map) = self.current_map()
+            && needed > map.machine_version
+        {
+            let actual = map.machine_version;
+            return Err(failed(ProposeError::TooEarly { needed, actual }));
         }
         let entry = encode_request(&request)
             .map_err(|error| failed(ProposeError::TooLarge { bytes: error.bytes }))?;
@@ -191,6 +199,10 @@ impl Node for StorageNode {
             available_bytes: self.parts.space.available_bytes(),
             groups,
         })
+    }
+
+    async fn scrub(&self, order: ScrubOrder) -> Result<ScrubReport, NodeError> {
+        Ok(self.order_scrub(order))
     }
 }
 

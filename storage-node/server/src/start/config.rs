@@ -16,6 +16,9 @@ pub struct Config {
     pub groups: u16,
     /// Writes are refused while fewer bytes than this are free on its disk.
     pub reserve_bytes: u64,
+    /// How fast the scrub reads what the node keeps; 0 leaves it to
+    /// `devflow cluster scrub`.
+    pub scrub_bytes_per_second: u64,
     /// The timing of Raft.
     pub raft: raft::Config,
 }
@@ -28,6 +31,7 @@ pub struct Checked {
     pub(super) capacity: u64,
     pub(super) groups: u16,
     pub(super) reserve_bytes: u64,
+    pub(super) scrub_bytes_per_second: u64,
     pub(super) raft: raft::Checked,
     pub(super) volumes: volumes::Checked,
 }
@@ -57,6 +61,7 @@ impl Default for Config {
             capacity: 1,
             groups: 4,
             reserve_bytes: 1 << 30,
+            scrub_bytes_per_second: 20 << 20,
             raft: raft::Config::default(),
         }
     }
@@ -98,6 +103,7 @@ impl Config {
             capacity: self.capacity,
             groups: self.groups,
             reserve_bytes: self.reserve_bytes,
+            scrub_bytes_per_second: self.scrub_bytes_per_second,
             raft: self.raft.validate()?,
             volumes: volumes.validate()?,
         })

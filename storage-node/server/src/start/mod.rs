@@ -10,9 +10,9 @@ use kv::KeyValue;
 use prometheus_client::registry::Registry;
 use raft::{Peers, Raft};
 use runtime::Runtime;
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP, Node, Policy};
+use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP, Node, Policies};
 use storage_node_api::order::{Answer, Query};
-use storage_node_api::{ClusterId, Generation, Incarnation, MapEpoch, NodeId, RequestId};
+use storage_node_api::{ClusterId, Generation, GroupId, Incarnation, MapEpoch, NodeId, RequestId};
 use storage_node_client::tier::Links;
 use storage_node_machine::query;
 use storage_node_metadata::SqliteMachine;
@@ -22,7 +22,8 @@ pub use alone::Alone;
 pub use config::{Checked, Config, ConfigError};
 pub use stores::{MetadataPlace, Stores, StoresError};
 
-use crate::directory::{NodeRecord, RecordError};
+use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError};
+use crate::node::scrub::{self, Scrubbing};
 use crate::node::{FoundError, Parts, Space, StorageNode};
 use crate::replica::{DataMachine, MetadataMachine, StateView};
 use crate::volumes::{self, ChunkStore};
@@ -69,6 +70,9 @@ pub enum StartError {
     /// Its record could not be read or written.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Which of its replicas are wrong could not be read.
+    #[error(transparent)]
+    Distrusted(#[from] DistrustedError),
     /// It is of another cluster than its certificate.
     #[error("the data directory belongs to cluster {found}, the certificate to {expected}")]
     OtherCluster {
@@ -100,6 +104,29 @@ pub enum StartError {
     Found(#[from] FoundError),
 }
 
+async fn open_chunks(
+    stores: &Stores,
+    record: &NodeRecord,
+    node: NodeId,
+    config: &Checked,
+    runtime: &Runtime,
+    metrics: volumes::Metrics,
+) -> Result<ChunkStore, StartError> {
+    let owner = volumes::Identity {
+        cluster: record.cluster,
+        node,
+    };
+    let opened = ChunkStore::open(
+        Arc::clone(&stores.volumes),
+        Arc::clone(&stores.state),
+        owner,
+        config.volumes,
+        runtime.clone(),
+        metrics,
+    );
+    Ok(opened.await?)
+}
+
 /// Starts a node on its stores. When it returns, its replicas are open and it
 /// does by itself what a node does; groups may still be electing their leaders.
 pub async fn start(
@@ -120,24 +147,8 @@ pub async fn start(
         Membership::Founder { .. } => first_map(&record, id, &addresses, config),
     });
 
-    let chunk_metrics = volumes::Metrics::default();
-    chunk_metrics.register(registry.sub_registry_with_prefix("devflow_chunks"));
-    let raft_metrics = raft::Metrics::default();
-    raft_metrics.register(registry.sub_registry_with_prefix("devflow_raft"));
-
-    let owner = volumes::Identity {
-        cluster: record.cluster,
-        node: id,
-    };
-    let chunks = ChunkStore::open(
-        Arc::clone(&stores.volumes),
-        Arc::clone(&stores.state),
-        owner,
-        config.volumes,
-        runtime.clone(),
-        chunk_metrics,
-    )
-    .await?;
+    let (chunk_metrics, raft_metrics, scrub_metrics) = metrics(registry);
+    let chunks = open_chunks(&stores, &record, id, config, &runtime, chunk_metrics).await?;
     let raft = Raft::start(
         config.raft.clone(),
         raft::NodeId(id.0),
@@ -153,7 +164,9 @@ pub async fn start(
         MetadataPlace::Memory => SqliteMachine::in_memory(),
     }?);
     let reader = facts.reader();
-    open_groups(&raft, &stores, facts, &map, &map_sender).await?;
+    let distrusted = Distrusted::load(&*stores.files)?;
+    let trusted = |group: GroupId| !distrusted.0.iter().any(|fault| fault.group == group);
+    open_groups(&raft, &stores, facts, &map, &map_sender, &trusted).await?;
 
     let node = StorageNode::new(Parts {
         id,
@@ -171,6 +184,12 @@ pub async fn start(
         chunks: Arc::new(chunks),
         map: map_sender,
         peers: network.links,
+        scrubbing: Arc::new(Scrubbing::new(
+            config.scrub_bytes_per_second,
+            scrub_metrics,
+            distrusted.0,
+        )),
+        files: stores.files,
     });
     node.learn(&map);
     if is_new && matches!(membership, Membership::Founder { .. }) {
@@ -178,6 +197,17 @@ pub async fn start(
     }
     node.run();
     Ok(node)
+}
+
+/// What the parts of a node count, under their names.
+fn metrics(registry: &mut Registry) -> (volumes::Metrics, raft::Metrics, scrub::Metrics) {
+    let chunks = volumes::Metrics::default();
+    chunks.register(registry.sub_registry_with_prefix("devflow_chunks"));
+    let raft = raft::Metrics::default();
+    raft.register(registry.sub_registry_with_prefix("devflow_raft"));
+    let scrub = scrub::Metrics::default();
+    scrub.register(registry.sub_registry_with_prefix("devflow_scrub"));
+    (chunks, raft, scrub)
 }
 
 /// Reads or makes the node's record, and counts this start in it.
@@ -237,7 +267,7 @@ fn first_map(
         epoch: MapEpoch(1),
         generation: Generation(1),
         machine_version: storage_node_api::map::MACHINE_VERSION,
-        policy: Policy::default(),
+        policies: Policies::default(),
         nodes: vec![Node {
             id,
             control: addresses.control.clone(),
@@ -246,6 +276,7 @@ fn first_map(
             region: config.region.clone(),
             capacity: config.capacity,
             incarnation: record.incarnation,
+            draining: false,
         }],
         groups: ClusterMap::divide_slots(config.groups),
     }
@@ -257,8 +288,9 @@ async fn open_groups(
     facts: MetadataMachine,
     map: &ClusterMap,
     sender: &watch::Sender<Option<Arc<ClusterMap>>>,
+    trusted: &(dyn Fn(GroupId) -> bool + Sync),
 ) -> Result<(), StartError> {
-    let raft_id = |id: storage_node_api::GroupId| raft::GroupId(id.0);
+    let raft_id = |id: GroupId| raft::GroupId(id.0);
     let cluster = raft_id(CLUSTER_GROUP);
     let (state, sender) = (Arc::clone(&stores.state), sender.clone());
     let publish = Box::new(move || match local_map(&*state) {
@@ -275,9 +307,13 @@ async fn open_groups(
         Err(error) => tracing::error!(%error, "the cluster map cannot be read"),
     });
     let machine = DataMachine::new(cluster, Arc::clone(&stores.state), publish);
-    raft.open(cluster, Box::new(machine)).await?;
-    raft.open(raft_id(METADATA_GROUP), Box::new(facts)).await?;
-    for range in &map.groups {
+    if trusted(CLUSTER_GROUP) {
+        raft.open(cluster, Box::new(machine)).await?;
+    }
+    if trusted(METADATA_GROUP) {
+        raft.open(raft_id(METADATA_GROUP), Box::new(facts)).await?;
+    }
+    for range in map.groups.iter().filter(|range| trusted(range.group)) {
         let group = raft_id(range.group);
         let machine = DataMachine::new(group, Arc::clone(&stores.state), Box::new(|| {}));
         raft.open(group, Box::new(machine)).await?;

@@ -10,13 +10,15 @@ use storage_node_api::{DedupDomain, Generation};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::append::{AppendError, Appender, Pending};
+use super::collect::Collect;
 use super::condition::Condition;
 use super::config::Checked;
 use super::error::StoreError;
 use super::index::{Changes, Checkpoint, Index, Key, Place};
 use super::metrics::Metrics;
+use super::quarantine::Quarantine;
 use super::record::{Kind, MAX_TOUCHES};
-use super::volume::Identity;
+use super::volume::{Damage, Identity};
 
 /// Something that the writer is asked to do.
 #[derive(Debug)]
@@ -37,8 +39,16 @@ pub(super) enum Work {
         chunks: Vec<Chunk>,
         touches: Vec<ChunkId>,
     },
-    /// The record at this place was found corrupt.
-    Quarantine { chunk: ChunkId, place: Place },
+    /// The record at this place was found corrupt, by a read or by the scrub.
+    Quarantine {
+        chunk: ChunkId,
+        place: Place,
+        by_read: bool,
+    },
+    /// In these bytes no record was found.
+    Damaged(Damage),
+    /// Drop chunks, or write records again so that a volume can go.
+    Collect(Collect),
 }
 
 impl Request {
@@ -46,7 +56,8 @@ impl Request {
     pub(super) fn bytes(&self) -> usize {
         match &self.work {
             Work::Write { chunks, .. } => chunks.iter().map(|chunk| chunk.bytes.len()).sum(),
-            Work::Quarantine { .. } => 0,
+            Work::Collect(collect) => collect.bytes(),
+            Work::Quarantine { .. } | Work::Damaged(_) => 0,
         }
     }
 }
@@ -60,6 +71,7 @@ pub(super) struct Committer {
     pub(super) identity: Identity,
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) condition: Arc<Condition>,
+    pub(super) quarantine: Arc<Quarantine>,
     pub(super) config: Checked,
     pub(super) metrics: Metrics,
 }
@@ -72,6 +84,9 @@ struct Plan {
     chunks: HashMap<Key, Generation>,
     touches: BTreeMap<(DedupDomain, Generation), Vec<(ChunkId, usize)>>,
     present: u64,
+    /// Chunks that are now known to be corrupt, their bytes, and whether a read
+    /// found them.
+    quarantined: Vec<(Key, u32, bool)>,
 }
 
 struct Planned {
@@ -85,7 +100,24 @@ struct Planned {
 impl Committer {
     /// Does what a group asks for and answers each request. Everything that is
     /// answered with success is synced.
+    ///
+    /// What is collected comes last, when all puts and touches of the group are
+    /// in the index: it sees them, or they see that the chunk is gone.
     pub(super) fn commit(&mut self, group: Vec<Request>) {
+        let collects = |request: &Request| matches!(request.work, Work::Collect(_));
+        let (last, first): (Vec<_>, Vec<_>) = group.into_iter().partition(collects);
+        self.commit_puts(first);
+        for request in last {
+            let result = match &request.work {
+                Work::Collect(collect) => self.collect(request.domain, collect),
+                _ => Ok(()),
+            };
+            drop(request.permit);
+            drop(request.answer.send(result));
+        }
+    }
+
+    fn commit_puts(&mut self, group: Vec<Request>) {
         let totals = self.checkpoint.map(|checkpoint| checkpoint.totals);
         let mut changes = Changes::new(totals.unwrap_or_default());
         let mut plan = Plan::default();
@@ -110,6 +142,10 @@ impl Committer {
                 results.fill_with(|| Err(StoreError::Failing));
             }
         }
+        // Whoever hears of them finds them in the index.
+        for (key, length, by_read) in plan.quarantined {
+            self.quarantine.add(key, length, by_read);
+        }
         for (request, result) in group.into_iter().zip(results) {
             drop(request.permit);
             // Whoever asked may have gone away.
@@ -130,7 +166,7 @@ impl Committer {
         }
     }
 
-    fn fail(&self) {
+    pub(super) fn fail(&self) {
         self.condition.fail();
         self.metrics.failing.set(1);
     }
@@ -146,13 +182,25 @@ impl Committer {
         let domain = request.domain;
         let key = |id| Key { domain, id };
         match &request.work {
-            Work::Quarantine { chunk, place } => {
-                // The touch of an entry that is there is kept.
-                if changes.corrupted(&self.index, key(*chunk), *place, Generation(0))? {
+            Work::Quarantine {
+                chunk,
+                place,
+                by_read,
+            } => {
+                // The touch of the entry is kept. One that is gone stays gone.
+                let key = key(*chunk);
+                let known = changes.get(&self.index, &key)?.is_some();
+                if known && changes.corrupted(&self.index, key, *place, Generation(0))? {
                     self.metrics.corrupt.inc();
+                    plan.quarantined.push((key, place.length, *by_read));
                 }
                 Ok(())
             }
+            Work::Damaged(damage) => {
+                changes.damaged(*damage);
+                Ok(())
+            }
+            Work::Collect(_) => Ok(()),
             Work::Write { .. } if self.condition.is_failing() => Err(StoreError::Failing),
             Work::Write { chunks, .. } if full && !chunks.is_empty() => {
                 self.metrics.refused_full.inc();
@@ -280,7 +328,7 @@ impl Committer {
     }
 
     /// Brings the index up to the end of the volumes.
-    fn index_changes(&mut self, changes: &Changes, moved: bool) -> Result<(), KvError> {
+    pub(super) fn index_changes(&mut self, changes: &Changes, moved: bool) -> Result<(), KvError> {
         let end = self.appender.current().map(|current| Checkpoint {
             identity: self.identity,
             volume: current.volume,

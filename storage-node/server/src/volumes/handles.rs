@@ -53,6 +53,14 @@ impl Handles {
     }
 }
 
+impl Handles {
+    /// Closes the file of a volume that was removed.
+    pub(super) fn forget(&self, volume: VolumeId) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.by_volume.remove(&volume);
+    }
+}
+
 impl fmt::Debug for Handles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handles").finish_non_exhaustive()

@@ -30,6 +30,14 @@ pub struct Metrics {
     pub read_errors: Counter,
     /// Chunks found corrupt.
     pub corrupt: Counter,
+    /// Chunks dropped because nothing refers to them.
+    pub dropped: Counter,
+    /// Bytes of chunks dropped.
+    pub dropped_bytes: Counter,
+    /// Bytes of chunks written again so that their volume could go.
+    pub moved_bytes: Counter,
+    /// Volumes removed.
+    pub removed_volumes: Counter,
     /// Puts refused because the disk is nearly full.
     pub refused_full: Counter,
     /// 1 once a write has failed and no more are taken.
@@ -51,6 +59,10 @@ impl Default for Metrics {
             read_bytes: Counter::default(),
             read_errors: Counter::default(),
             corrupt: Counter::default(),
+            dropped: Counter::default(),
+            dropped_bytes: Counter::default(),
+            moved_bytes: Counter::default(),
+            removed_volumes: Counter::default(),
             refused_full: Counter::default(),
             failing: Gauge::default(),
         }
@@ -68,6 +80,8 @@ impl Metrics {
             ("read", "Chunks read", &self.read),
             ("read_errors", "Reads the disk refused", &self.read_errors),
             ("corrupt", "Chunks found corrupt", &self.corrupt),
+            ("dropped", "Chunks dropped as garbage", &self.dropped),
+            ("removed_volumes", "Volumes removed", &self.removed_volumes),
             (
                 "refused_full",
                 "Puts refused for want of space",
@@ -80,6 +94,12 @@ impl Metrics {
         let bytes = [
             ("appended", "Bytes appended", &self.appended_bytes),
             ("read", "Bytes read", &self.read_bytes),
+            ("dropped", "Bytes dropped as garbage", &self.dropped_bytes),
+            (
+                "moved",
+                "Bytes moved out of sparse volumes",
+                &self.moved_bytes,
+            ),
         ];
         for (name, help, counter) in bytes {
             registry.register_with_unit(name, help, Unit::Bytes, counter.clone());

@@ -16,11 +16,13 @@
 //! - Chunks of one dedup domain are not seen in another.
 //!
 //! Not here: who should hold what (`storage_node_api::placement`), fetching what
-//! is lacking or corrupt from peers, collecting what nothing refers to, and
+//! is lacking or corrupt from peers, knowing what nothing refers to, and
 //! encrypting or compressing, for which records have room.
 
 mod append;
+mod collect;
 mod commit;
+mod compact;
 mod condition;
 mod config;
 mod entries;
@@ -28,20 +30,25 @@ mod error;
 mod handles;
 mod index;
 mod metrics;
+mod quarantine;
 mod read;
 mod record;
 mod recover;
 mod scan;
+mod scrub;
 mod store;
 #[cfg(test)]
 mod tests;
 mod volume;
 mod writer;
 
+pub use compact::{Compacted, Dropped, Pace};
 pub use config::{Checked, Config, ConfigError, Verify};
 pub use entries::{Entries, Stored};
 pub use error::{OpenError, StoreError};
 pub use index::FAMILY as INDEX_FAMILY;
 pub use metrics::Metrics;
+pub use quarantine::Quarantined;
+pub use scrub::{Belongs, Scrub, Step};
 pub use store::{ChunkStore, Stats};
 pub use volume::{Damage, Identity, VolumeId};

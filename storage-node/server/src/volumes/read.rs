@@ -17,6 +17,7 @@ use super::handles::Handles;
 use super::index::{Index, Key, Place};
 use super::metrics::Metrics;
 use super::record::{ALIGN, BLOCK, HEADER_BYTES, Header, size_of};
+use super::volume::VolumeId;
 
 /// Most bytes that are read in one go, unless one record is longer.
 const RUN_BYTES: u64 = 2 << 20;
@@ -53,6 +54,7 @@ enum Outcome {
     Intact(Bytes),
     Corrupt,
     Unreadable,
+    Gone,
 }
 
 /// The answer to a request, and the records that turned out to be corrupt.
@@ -60,6 +62,8 @@ enum Outcome {
 pub(super) struct Got {
     pub(super) chunks: Vec<Option<Bytes>>,
     pub(super) corrupt: Vec<(ChunkId, Place)>,
+    /// Those, by their number, whose volume is gone: their records moved meanwhile.
+    pub(super) moved: Vec<usize>,
 }
 
 impl Reader {
@@ -79,6 +83,11 @@ impl Reader {
             config,
             metrics,
         }
+    }
+
+    /// A volume was removed: nothing is read from it any more.
+    pub(super) fn forget(&self, volume: VolumeId) {
+        self.handles.forget(volume);
     }
 
     pub(super) async fn get(
@@ -104,6 +113,7 @@ impl Reader {
         let mut got = Got {
             chunks: vec![None; chunks.len()],
             corrupt: Vec::new(),
+            moved: Vec::new(),
         };
         for (wanted, outcome) in read {
             match outcome {
@@ -116,6 +126,7 @@ impl Reader {
                 Outcome::Unreadable => {
                     self.metrics.read_errors.inc();
                 }
+                Outcome::Gone => got.moved.push(wanted.number),
             }
         }
         Ok(got)
@@ -169,6 +180,9 @@ impl Reader {
         let end = last.place.offset + size_of(last.place.length as usize);
         let bytes = match self.read_bytes(first.place, end) {
             Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return run.iter().map(|wanted| (*wanted, Outcome::Gone)).collect();
+            }
             Err(error) => {
                 tracing::error!(volume = %first.place.volume, offset = start,
                     error = &error as &dyn std::error::Error, "chunks are unreadable");

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 0 | 4 | `DFrc` |
 //! | 4 | 1 | format, 1 |
-//! | 5 | 1 | kind: 1 chunk, 2 touch, 3 seal |
+//! | 5 | 1 | kind: 1 chunk, 2 touch, 3 seal, 4 drop |
 //! | 6 | 1 | codec of the payload: 0 as it is |
 //! | 7 | 1 | flags, 0 |
 //! | 8 | 4 | id of the key that encrypts the payload: 0 none |
@@ -39,7 +39,7 @@ pub(super) const BLOCK: u64 = 4096;
 pub(super) const HEADER_BYTES: usize = 96;
 /// The longest payload of any record.
 pub(super) const MAX_PAYLOAD_BYTES: usize = MAX_CHUNK_BYTES;
-/// Most chunks that one touch record names.
+/// Most chunks that one touch or drop record names.
 pub(super) const MAX_TOUCHES: usize = 8192;
 
 const MAGIC: [u8; 4] = *b"DFrc";
@@ -57,6 +57,8 @@ pub(super) enum Kind {
     Touch = 2,
     /// Ends a volume: nothing follows, and nothing is missing before.
     Seal = 3,
+    /// Ends the chunks whose ids are its payload: they are held no more.
+    Drop = 4,
 }
 
 /// A record's header. Where it lies and in which volume is added on writing.
@@ -143,6 +145,7 @@ impl Header {
             1 => Kind::Chunk,
             2 => Kind::Touch,
             3 => Kind::Seal,
+            4 => Kind::Drop,
             _ => return Err(newer),
         };
         if bytes[6] != CODEC_PLAIN || u32_at(bytes, 8) != NO_KEY {
@@ -168,7 +171,7 @@ impl Header {
     }
 }
 
-/// The chunks that a touch record names, from its payload.
+/// The chunks that a touch or drop record names, from its payload.
 pub(super) fn touched(payload: &[u8]) -> impl Iterator<Item = ChunkId> {
     let (ids, _) = payload.as_chunks::<32>();
     ids.iter().map(|id| ChunkId::from_bytes(*id))

@@ -205,6 +205,13 @@ impl Recovery<'_> {
                     };
                     changes.touched(self.index, key, header.generation)
                 }),
+                Kind::Drop => touched(payload).try_for_each(|chunk| {
+                    let key = Key {
+                        domain: header.domain,
+                        id: chunk,
+                    };
+                    changes.dropped(self.index, key)
+                }),
                 Kind::Seal => Ok(()),
             },
             Found::Corrupt { offset, header } if header.kind == Kind::Chunk => {
@@ -269,7 +276,7 @@ fn secure(file: &dyn File, id: VolumeId, end: &End) -> Result<(), OpenError> {
 }
 
 /// Opens a volume; without its header if that is damaged.
-fn open(
+pub(super) fn open(
     files: &dyn Files,
     identity: Identity,
     id: VolumeId,

@@ -298,14 +298,14 @@ impl Walk<'_> {
 }
 
 /// A part of the file in memory.
-struct Window<'a> {
+pub(super) struct Window<'a> {
     file: &'a dyn File,
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl<'a> Window<'a> {
-    fn new(file: &'a dyn File) -> Self {
+    pub(super) fn new(file: &'a dyn File) -> Self {
         Self {
             file,
             start: 0,
@@ -314,7 +314,7 @@ impl<'a> Window<'a> {
     }
 
     /// The bytes from `offset` on, fewer than `length` only at the file's end.
-    fn at(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
+    pub(super) fn at(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
         debug_assert!(length <= HEADER_BYTES + MAX_PAYLOAD_BYTES);
         let end = self.start + self.bytes.len() as u64;
         if offset < self.start || offset + length as u64 > end {

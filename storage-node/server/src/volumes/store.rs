@@ -1,11 +1,11 @@
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef, MAX_CHUNK_BYTES};
 use kv::KeyValue;
-use runtime::{Files, Runtime, run_blocking};
+use runtime::{Clock, Files, Runtime, run_blocking};
 use storage_node_api::{DedupDomain, Generation};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -18,9 +18,10 @@ use super::error::{OpenError, StoreError};
 use super::handles::Handles;
 use super::index::{Index, Key};
 use super::metrics::Metrics;
+use super::quarantine::{Quarantine, Quarantined};
 use super::read::Reader;
 use super::recover::recover;
-use super::volume::{Damage, Identity};
+use super::volume::{Damage, Identity, VolumeId};
 use super::writer;
 
 /// Bytes that one permit of the queue stands for.
@@ -42,7 +43,9 @@ struct Inner {
     requests: mpsc::Sender<Request>,
     queue: Arc<Semaphore>,
     condition: Arc<Condition>,
-    damage: Vec<Damage>,
+    quarantine: Arc<Quarantine>,
+    damage: Mutex<Vec<Damage>>,
+    identity: Identity,
     runtime: Runtime,
     config: Checked,
     metrics: Metrics,
@@ -59,7 +62,7 @@ pub struct Stats {
     pub corrupt: u64,
     /// The number of the last volume; 0 if there is none.
     pub last_volume: u64,
-    /// Where volumes are damaged, as found when the store was opened.
+    /// Where volumes are damaged, as far as is known.
     pub damage: Vec<Damage>,
     /// Free bytes of the disk.
     pub available_bytes: u64,
@@ -100,6 +103,9 @@ impl ChunkStore {
                 .unwrap_or_default(),
             checkpoint.map(|checkpoint| checkpoint.volume),
         ));
+        let totals = checkpoint.map(|checkpoint| checkpoint.totals);
+        let quarantine = Quarantine::of(totals.map_or(0, |totals| totals.corrupt));
+        let quarantine = Arc::new(quarantine);
         let committer = Committer {
             appender: Appender::new(
                 Arc::clone(&files),
@@ -113,6 +119,7 @@ impl ChunkStore {
             identity,
             checkpoint,
             condition: Arc::clone(&condition),
+            quarantine: Arc::clone(&quarantine),
             config,
             metrics: metrics.clone(),
         };
@@ -135,7 +142,9 @@ impl ChunkStore {
                 requests,
                 queue: Arc::new(Semaphore::new(config.queue_bytes.div_ceil(PERMIT_BYTES))),
                 condition,
-                damage: recovered.damage,
+                quarantine,
+                damage: Mutex::new(recovered.damage),
+                identity,
                 runtime,
                 config,
                 metrics,
@@ -208,11 +217,24 @@ impl ChunkStore {
         domain: DedupDomain,
         chunks: &[ChunkRef],
     ) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let got = self.inner.reader.get(domain, chunks).await?;
+        let mut got = self.inner.reader.get(domain, chunks).await?;
+        if !got.moved.is_empty() {
+            let again: Vec<ChunkRef> = got.moved.iter().map(|number| chunks[*number]).collect();
+            let found = self.inner.reader.get(domain, &again).await?;
+            for (number, bytes) in got.moved.iter().zip(found.chunks) {
+                got.chunks[*number] = bytes;
+            }
+            got.corrupt.extend(found.corrupt);
+        }
         for (chunk, place) in got.corrupt {
             tracing::error!(chunk.id = %chunk, volume = %place.volume, offset = place.offset,
                 "a chunk is corrupt: it must be fetched from a peer");
-            let work = Work::Quarantine { chunk, place };
+            let by_read = true;
+            let work = Work::Quarantine {
+                chunk,
+                place,
+                by_read,
+            };
             // Without it the next read finds out the same.
             if let Err(error) = self.submit(domain, work, None).await {
                 tracing::warn!(chunk.id = %chunk, error = &error as &dyn std::error::Error,
@@ -220,6 +242,24 @@ impl ChunkStore {
             }
         }
         Ok(got.chunks)
+    }
+
+    /// Chunks that are known to be corrupt and were not put again, at most a few
+    /// thousand of them. Those that were replaced since are forgotten with this.
+    pub async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let list = move || inner.quarantine.list(&inner.index);
+        self.blocking("list corrupt chunks", list).await?
+    }
+
+    /// How many chunks were found corrupt by reads since the store was opened.
+    pub fn found_by_reads(&self) -> u64 {
+        self.inner.quarantine.found_by_reads()
+    }
+
+    /// Waits until another chunk was found corrupt.
+    pub async fn quarantine_grows(&self) {
+        self.inner.quarantine.grows().await;
     }
 
     /// All chunks, in the order of domain and id, read page by page from the
@@ -238,14 +278,14 @@ impl ChunkStore {
             bytes: totals.bytes,
             corrupt: totals.corrupt,
             last_volume: volume.map_or(0, |volume| volume.0),
-            damage: inner.damage.clone(),
+            damage: inner.damage().clone(),
             available_bytes,
             full: available_bytes < inner.config.reserve_bytes,
             failing: inner.condition.is_failing(),
         })
     }
 
-    async fn submit(
+    pub(super) async fn submit(
         &self,
         domain: DedupDomain,
         work: Work,
@@ -287,7 +327,7 @@ impl ChunkStore {
         looked.await?
     }
 
-    async fn blocking<T: Send + 'static>(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
         name: &'static str,
         call: impl FnOnce() -> T + Send + 'static,
@@ -298,7 +338,58 @@ impl ChunkStore {
     }
 }
 
+/// What a scrub reads.
+pub(super) struct Scrubbed<'a> {
+    pub(super) files: &'a dyn Files,
+    pub(super) index: &'a Index,
+    pub(super) identity: Identity,
+}
+
+impl ChunkStore {
+    pub(super) fn scrubbed(&self) -> Scrubbed<'_> {
+        Scrubbed {
+            files: &*self.inner.files,
+            index: &self.inner.index,
+            identity: self.inner.identity,
+        }
+    }
+
+    /// A volume was removed: nothing is read from it any more.
+    pub(super) fn forget(&self, volume: VolumeId) {
+        self.inner.reader.forget(volume);
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.inner.runtime.clock
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.inner.index
+    }
+
+    /// Remembers damage; says whether it was unknown.
+    pub(super) fn note_damage(&self, damage: Damage) -> bool {
+        let mut known = self.inner.damage();
+        let overlaps = |old: &Damage| {
+            old.volume == damage.volume && old.from < damage.to && damage.from < old.to
+        };
+        let is_new = !known.iter().any(overlaps);
+        if is_new {
+            known.push(damage);
+        }
+        is_new
+    }
+}
+
 impl Inner {
+    fn damage(&self) -> MutexGuard<'_, Vec<Damage>> {
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Checks chunks against their ids and returns those that have to be
     /// written or touched.
     fn lacking(

@@ -40,6 +40,12 @@ impl VolumeId {
     pub(super) fn file_name(self) -> String {
         format!("{PREFIX}{:016x}", self.0)
     }
+
+    /// The volume that a file of this name is, if it is one.
+    pub(super) fn of_file(name: &str) -> Option<Self> {
+        let hex = name.strip_prefix(PREFIX).filter(|hex| hex.len() == 16)?;
+        u64::from_str_radix(hex, 16).ok().map(Self)
+    }
 }
 
 impl fmt::Display for VolumeId {
@@ -148,11 +154,8 @@ pub(super) fn list(files: &dyn Files) -> io::Result<Vec<VolumeId>> {
     for name in files.list("")? {
         if name.starts_with(NEW_PREFIX) {
             files.remove(&name)?;
-        } else if let Some(hex) = name.strip_prefix(PREFIX)
-            && hex.len() == 16
-            && let Ok(number) = u64::from_str_radix(hex, 16)
-        {
-            volumes.push(VolumeId(number));
+        } else {
+            volumes.extend(VolumeId::of_file(&name));
         }
     }
     volumes.sort_unstable();

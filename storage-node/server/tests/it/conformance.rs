@@ -11,7 +11,7 @@ use storage_node_server::start::{Addresses, Alone, Config, Membership, Network, 
 
 use crate::world::World;
 
-async fn passes_everything(storage: Arc<dyn Storage>, runtime: Runtime) {
+pub(crate) async fn passes_everything(storage: Arc<dyn Storage>, runtime: Runtime) {
     for case in suite::CASES {
         println!("{}", case.name);
         (case.run)(suite::World {

@@ -5,4 +5,6 @@
 
 mod conformance;
 mod crashes;
+mod policies;
+mod repair;
 mod world;

@@ -113,9 +113,25 @@ pub(crate) struct World {
     pub(crate) runtime: Runtime,
     pub(crate) links: Arc<Local>,
     network: Arc<RaftNetwork>,
-    disks: BTreeMap<NodeId, Disks>,
+    pub(crate) disks: BTreeMap<NodeId, Disks>,
     first: Option<ClusterMap>,
     volumes_lie: Arc<AtomicBool>,
+    place: fn(NodeId) -> Place,
+}
+
+/// Where a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) zone: String,
+    pub(crate) region: String,
+}
+
+/// All in one place.
+fn together(_: NodeId) -> Place {
+    Place {
+        zone: "default".into(),
+        region: "default".into(),
+    }
 }
 
 /// Files whose syncs may be told to do nothing: the fault that a test must see.
@@ -131,8 +147,10 @@ struct LyingFile {
     lie: Arc<AtomicBool>,
 }
 
-fn config() -> Config {
+fn config(place: Place) -> Config {
     Config {
+        zone: place.zone,
+        region: place.region,
         groups: 2,
         reserve_bytes: 0,
         raft: raft::Config {
@@ -154,6 +172,11 @@ fn addresses(id: NodeId) -> Addresses {
 impl World {
     /// As many nodes, all voters of all groups.
     pub(crate) async fn of(count: u64) -> Self {
+        Self::spread(count, together).await
+    }
+
+    /// As many nodes, each at a place of its own.
+    pub(crate) async fn spread(count: u64, place: fn(NodeId) -> Place) -> Self {
         let mut world = Self {
             runtime: Runtime::real(),
             links: Arc::default(),
@@ -161,6 +184,7 @@ impl World {
             disks: BTreeMap::new(),
             first: None,
             volumes_lie: Arc::default(),
+            place,
         };
         world.disks.insert(NodeId(1), Disks::new());
         world.launch(NodeId(1)).await;
@@ -217,7 +241,7 @@ impl World {
             membership,
             network,
             addresses(id),
-            &config().validate().unwrap(),
+            &config((self.place)(id)).validate().unwrap(),
             self.runtime.clone(),
             &mut Registry::default(),
         )
@@ -231,14 +255,15 @@ impl World {
     }
 
     async fn join(&mut self) {
+        let place = (self.place)(NodeId(self.disks.len() as u64 + 1));
         let request = Request {
             id: RequestId::random(&*self.runtime.random),
             time: self.runtime.clock.now(),
             command: Command::Join(Join {
                 control: "control-new".into(),
                 bulk: "bulk-new".into(),
-                zone: "default".into(),
-                region: "default".into(),
+                zone: place.zone,
+                region: place.region,
                 capacity: 1,
             }),
         };

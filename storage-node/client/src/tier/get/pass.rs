@@ -8,7 +8,8 @@ use futures_util::stream::iter;
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::node::NodeError;
-use storage_node_api::{DedupDomain, NodeId, placement};
+use storage_node_api::placement::Placement;
+use storage_node_api::{DedupDomain, NodeId};
 
 use super::super::client::Client;
 use super::super::latency::Rank;
@@ -48,7 +49,7 @@ impl Client {
             from_all: true,
         };
         let mut down = BTreeSet::new();
-        let mut tracks = self.tracks(map, wanted);
+        let mut tracks = self.tracks(map, domain, wanted);
         while !tracks.is_empty() && !deadline.left().is_zero() {
             let fetches = plan(&mut tracks, &down);
             let fetches = iter(fetches).map(|(node, chunks)| async move {
@@ -80,29 +81,29 @@ impl Client {
         heard
     }
 
-    fn tracks(&self, map: &ClusterMap, wanted: &[ChunkRef]) -> Vec<Track> {
-        let now = self.runtime.clock.monotonic();
-        let ranks: BTreeMap<NodeId, Rank> = map
-            .nodes
-            .iter()
-            .map(|node| (node.id, self.bulk.rank(node.id, self.is_near(node.id), now)))
-            .collect();
+    fn tracks(&self, map: &ClusterMap, domain: DedupDomain, wanted: &[ChunkRef]) -> Vec<Track> {
+        let ranks = self.ranks(map, &self.bulk);
+        let placement = Placement::new(domain, map);
         wanted
             .iter()
             .map(|chunk| Track {
                 chunk: *chunk,
-                candidates: candidates(&chunk.id, map, &ranks).into_iter(),
+                candidates: candidates(&chunk.id, &placement, &ranks).into_iter(),
             })
             .collect()
     }
 }
 
-/// All nodes: those of the placement first, the likeliest to be fast before the
-/// others, then the rest in rendezvous order, as a put goes on to them.
-fn candidates(chunk: &ChunkId, map: &ClusterMap, ranks: &BTreeMap<NodeId, Rank>) -> Vec<NodeId> {
-    let mut order = placement::order(chunk, map);
-    let copies = map.copies().min(order.len());
-    order[..copies].sort_by_key(|node| ranks.get(node));
+/// All nodes: those of the placement first, the near and the likeliest to be
+/// fast before the others, then the rest in rendezvous order, as a put goes on
+/// to them.
+fn candidates(
+    chunk: &ChunkId,
+    placement: &Placement,
+    ranks: &BTreeMap<NodeId, Rank>,
+) -> Vec<NodeId> {
+    let mut order = placement.order(chunk);
+    order[..placement.copies()].sort_by_key(|node| ranks.get(node));
     order
 }
 

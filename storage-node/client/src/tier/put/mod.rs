@@ -91,7 +91,7 @@ impl Client {
         batch: &Arc<[Chunk]>,
         deadline: &Deadline,
     ) -> Result<Vec<Vec<Receipt>>, PutError> {
-        let mut quorum = Quorum::new(map, batch.iter().map(|chunk| chunk.id));
+        let mut quorum = Quorum::new(map, session.domain, batch.iter().map(|chunk| chunk.id));
         let mut flight = Flight::new(self, session, batch, deadline);
         loop {
             for (node, chunks) in quorum.ask() {

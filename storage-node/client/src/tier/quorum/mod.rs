@@ -1,19 +1,23 @@
 //! Who must still be asked to hold a chunk, and when enough do. Pure: it is fed
 //! answers and says whom to ask.
 //!
-//! For each chunk there are candidates in rendezvous order, the first
-//! 2 × *copies* of them. The first *copies* are asked at once; one that fails,
-//! or is late, is replaced by the next. A late node is still listened to.
+//! For each chunk there are candidates in rendezvous order, from each region
+//! that the policy names the first 2 × *copies* (from all nodes together, if it
+//! names none). Those that should hold it are asked at once; one that fails, or
+//! is late, is replaced by the next of its region. If a region has none left and
+//! failure domains are still short, candidates of further domains are asked,
+//! wherever they are. A late node is still listened to.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chunking::ChunkId;
 use storage_node_api::content::{PutError, Receipt};
 use storage_node_api::map::ClusterMap;
-use storage_node_api::{NodeId, placement};
+use storage_node_api::placement::Placement;
+use storage_node_api::{DedupDomain, NodeId};
 
 /// Nodes to ask, and for each the indexes of the chunks that it should hold.
 pub(super) type Asks = BTreeMap<NodeId, Vec<usize>>;
@@ -41,20 +45,28 @@ pub(super) enum Verdict {
 /// The state of one batch of distinct chunks.
 #[derive(Debug)]
 pub(super) struct Quorum {
-    copies: usize,
-    needed: usize,
-    /// The failure domain of each node, by number.
-    domains: BTreeMap<NodeId, usize>,
+    rules: Rules,
     refused: BTreeMap<NodeId, Refusal>,
     tracks: Vec<Track>,
 }
 
+/// What holds for all chunks of one domain.
+#[derive(Debug)]
+struct Rules {
+    /// How many failure domains must hold a chunk.
+    needed: usize,
+    /// The failure domain of each node, by number.
+    domains: BTreeMap<NodeId, usize>,
+    /// The scope of each node that may be asked: its region, or all.
+    scopes: BTreeMap<NodeId, usize>,
+    /// How many copies each scope should have.
+    copies: Vec<usize>,
+}
+
 #[derive(Debug)]
 struct Track {
-    candidates: Vec<NodeId>,
-    /// How many of the candidates were asked, or passed over because they had
-    /// failed.
-    asked: usize,
+    /// Nobody of these was asked yet; the next comes first.
+    candidates: VecDeque<NodeId>,
     /// Asked, and no answer yet.
     waiting: BTreeSet<NodeId>,
     /// Those of `waiting` that take long.
@@ -65,20 +77,23 @@ struct Track {
 
 impl Quorum {
     /// Nobody is asked yet.
-    pub(super) fn new(map: &ClusterMap, chunks: impl IntoIterator<Item = ChunkId>) -> Self {
-        let domains = number_domains(map);
-        let (copies, needed) = (map.copies(), map.quorum());
+    pub(super) fn new(
+        map: &ClusterMap,
+        domain: DedupDomain,
+        chunks: impl IntoIterator<Item = ChunkId>,
+    ) -> Self {
+        let placement = Placement::new(domain, map);
+        let rules = Rules::new(map, domain, &placement);
         let tracks = chunks
             .into_iter()
             .map(|chunk| {
-                let order = placement::order(&chunk, map);
-                Track::new(candidates(order, copies, needed, &domains))
+                let mut order = placement.order(&chunk);
+                order.truncate(placement.takers());
+                Track::new(rules.candidates(order))
             })
             .collect();
         Self {
-            copies,
-            needed,
-            domains,
+            rules,
             refused: BTreeMap::new(),
             tracks,
         }
@@ -88,11 +103,9 @@ impl Quorum {
     pub(super) fn ask(&mut self) -> Asks {
         let mut asks = Asks::new();
         for (index, track) in self.tracks.iter_mut().enumerate() {
-            while !track.is_held(self.needed, &self.domains)
-                && !track.has_asked_enough(self.copies, self.needed, &self.domains)
-                && let Some(node) = track.candidates.get(track.asked).copied()
+            while !track.is_held(&self.rules)
+                && let Some(node) = track.next(&self.rules)
             {
-                track.asked += 1;
                 if let Some(refusal) = self.refused.get(&node) {
                     track.refused.insert(*refusal);
                     continue;
@@ -140,10 +153,10 @@ impl Quorum {
     pub(super) fn verdict(&self) -> Verdict {
         let mut verdict = Verdict::Held;
         for track in &self.tracks {
-            if track.is_held(self.needed, &self.domains) {
+            if track.is_held(&self.rules) {
                 continue;
             }
-            if !track.can_be_held(self.needed, &self.domains) {
+            if !track.can_be_held(&self.rules) {
                 return Verdict::Failed(self.error(track));
             }
             verdict = Verdict::Waiting;
@@ -160,10 +173,10 @@ impl Quorum {
 
     /// How far the put has come, as an error.
     pub(super) fn no_quorum(&self) -> PutError {
-        let held = |track: &Track| count(track.receipts.keys(), &self.domains);
+        let held = |track: &Track| self.rules.count(track.receipts.keys());
         PutError::NoQuorum {
             held: self.tracks.iter().map(held).min().unwrap_or(0),
-            needed: self.needed,
+            needed: self.rules.needed,
         }
     }
 
@@ -175,11 +188,66 @@ impl Quorum {
     }
 }
 
+impl Rules {
+    fn new(map: &ClusterMap, domain: DedupDomain, placement: &Placement) -> Self {
+        let mut rules = Self {
+            needed: map.quorum(domain),
+            domains: number_domains(map, domain),
+            scopes: BTreeMap::new(),
+            copies: Vec::new(),
+        };
+        for (scope, (copies, takers)) in placement.scopes().enumerate() {
+            rules.copies.push(copies);
+            rules.scopes.extend(takers.map(|node| (node, scope)));
+        }
+        rules
+    }
+
+    /// How many distinct failure domains these nodes are in.
+    fn count<'a>(&self, nodes: impl Iterator<Item = &'a NodeId>) -> usize {
+        nodes
+            .filter_map(|node| self.domains.get(node))
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    /// The first 2 × copies nodes of each scope. If those are of too few failure
+    /// domains for a quorum, also the first node of each further domain until
+    /// there are enough.
+    fn candidates(&self, order: Vec<NodeId>) -> VecDeque<NodeId> {
+        let mut room: Vec<usize> = self.copies.iter().map(|copies| 2 * copies).collect();
+        let mut further = Vec::new();
+        let mut candidates = VecDeque::with_capacity(order.len());
+        for node in order {
+            match self
+                .scopes
+                .get(&node)
+                .and_then(|scope| room.get_mut(*scope))
+            {
+                Some(room) if *room > 0 => {
+                    *room -= 1;
+                    candidates.push_back(node);
+                }
+                _ => further.push(node),
+            }
+        }
+        for node in further {
+            let reached = self.count(candidates.iter());
+            if reached >= self.needed {
+                break;
+            }
+            if self.count(candidates.iter().chain([&node])) > reached {
+                candidates.push_back(node);
+            }
+        }
+        candidates
+    }
+}
+
 impl Track {
-    fn new(candidates: Vec<NodeId>) -> Self {
+    fn new(candidates: VecDeque<NodeId>) -> Self {
         Self {
             candidates,
-            asked: 0,
             waiting: BTreeSet::new(),
             late: BTreeSet::new(),
             receipts: BTreeMap::new(),
@@ -187,66 +255,54 @@ impl Track {
         }
     }
 
-    fn is_held(&self, needed: usize, domains: &BTreeMap<NodeId, usize>) -> bool {
-        count(self.receipts.keys(), domains) >= needed
+    fn is_held(&self, rules: &Rules) -> bool {
+        rules.count(self.receipts.keys()) >= rules.needed
     }
 
-    fn can_be_held(&self, needed: usize, domains: &BTreeMap<NodeId, usize>) -> bool {
-        count(self.receipts.keys().chain(&self.waiting), domains) >= needed
+    fn can_be_held(&self, rules: &Rules) -> bool {
+        rules.count(self.receipts.keys().chain(&self.waiting)) >= rules.needed
     }
 
-    /// Whether those that hold it, or are expected to soon, are as many as there
-    /// should be copies and make a quorum.
-    fn has_asked_enough(
-        &self,
-        copies: usize,
-        needed: usize,
-        domains: &BTreeMap<NodeId, usize>,
-    ) -> bool {
+    /// Takes the next candidate to ask, unless those that hold the chunk, or are
+    /// expected to soon, are as many in each scope as there should be copies, or
+    /// can be, and make a quorum, or could not be helped to one.
+    fn next(&mut self, rules: &Rules) -> Option<NodeId> {
         let soon = self.waiting.difference(&self.late);
-        self.receipts.len() + soon.clone().count() >= copies
-            && count(self.receipts.keys().chain(soon), domains) >= needed
+        let holders: Vec<&NodeId> = self.receipts.keys().chain(soon).collect();
+        let scope_of = |node: &NodeId| rules.scopes.get(node).copied();
+        let is_short = |scope: usize| {
+            let here = holders.iter().filter(|node| scope_of(node) == Some(scope));
+            rules
+                .copies
+                .get(scope)
+                .is_some_and(|copies| here.count() < *copies)
+        };
+        let of_short_scope = |node: &NodeId| scope_of(node).is_some_and(is_short);
+        let of_new_domain = |node: &NodeId| {
+            let domain = rules.domains.get(node);
+            domain.is_some() && holders.iter().all(|held| rules.domains.get(held) != domain)
+        };
+        let index = self
+            .candidates
+            .iter()
+            .position(of_short_scope)
+            .or_else(|| {
+                let reached = rules.count(holders.iter().copied());
+                let new_domain = || self.candidates.iter().position(of_new_domain);
+                (reached < rules.needed).then(new_domain).flatten()
+            })?;
+        self.candidates.remove(index)
     }
 }
 
-/// How many distinct failure domains these nodes are in.
-fn count<'a>(nodes: impl Iterator<Item = &'a NodeId>, domains: &BTreeMap<NodeId, usize>) -> usize {
-    nodes
-        .filter_map(|node| domains.get(node))
-        .collect::<BTreeSet<_>>()
-        .len()
-}
-
-fn number_domains(map: &ClusterMap) -> BTreeMap<NodeId, usize> {
+fn number_domains(map: &ClusterMap, domain: DedupDomain) -> BTreeMap<NodeId, usize> {
     let mut numbers = BTreeMap::new();
     map.nodes
         .iter()
-        .map(|node| {
+        .filter_map(|node| {
             let next = numbers.len();
-            let number = *numbers.entry(map.domain_of(node)).or_insert(next);
-            (node.id, number)
+            let number = *numbers.entry(map.unit_of(domain, node)?).or_insert(next);
+            Some((node.id, number))
         })
         .collect()
-}
-
-/// The first 2 × copies nodes of the order. If those are of too few failure
-/// domains for a quorum, as placement does not look at domains, also the first
-/// node of each further domain until there are enough.
-fn candidates(
-    mut order: Vec<NodeId>,
-    copies: usize,
-    needed: usize,
-    domains: &BTreeMap<NodeId, usize>,
-) -> Vec<NodeId> {
-    let further = order.split_off(order.len().min(2 * copies));
-    for node in further {
-        let reached = count(order.iter(), domains);
-        if reached >= needed {
-            break;
-        }
-        if count(order.iter().chain([&node]), domains) > reached {
-            order.push(node);
-        }
-    }
-    order
 }

@@ -3,12 +3,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use chunking::ChunkId;
 use proptest::prelude::{Strategy, any, proptest};
 use storage_node_api::content::{PutError, Receipt};
-use storage_node_api::map::{ClusterMap, FailureDomain, Node, Policy};
+use storage_node_api::map::{
+    ClusterMap, Copies, FailureDomain, Node, Policies, Policy, RegionShare,
+};
+use storage_node_api::placement::Placement;
 use storage_node_api::{
     ClusterId, DedupDomain, Generation, Incarnation, MapEpoch, NodeId, placement,
 };
 
 use super::{Asks, Quorum, Refusal, Verdict};
+
+const DOMAIN: DedupDomain = DedupDomain(0);
 
 /// A map with one node per zone named.
 fn map(zones: &[u8], survive: FailureDomain) -> ClusterMap {
@@ -17,7 +22,13 @@ fn map(zones: &[u8], survive: FailureDomain) -> ClusterMap {
         epoch: MapEpoch(1),
         generation: Generation(1),
         machine_version: 1,
-        policy: Policy { copies: 3, survive },
+        policies: Policies {
+            default: Policy {
+                survive,
+                ..Policy::default()
+            },
+            ..Policies::default()
+        },
         nodes: zones
             .iter()
             .zip(1..)
@@ -29,6 +40,7 @@ fn map(zones: &[u8], survive: FailureDomain) -> ClusterMap {
                 region: String::new(),
                 capacity: 1,
                 incarnation: Incarnation(1),
+                draining: false,
             })
             .collect(),
         groups: ClusterMap::divide_slots(1),
@@ -45,7 +57,7 @@ fn receipt(node: NodeId) -> Receipt {
         incarnation: Incarnation(1),
         epoch: MapEpoch(1),
         generation: Generation(1),
-        domain: DedupDomain(0),
+        domain: DOMAIN,
     }
 }
 
@@ -62,8 +74,8 @@ fn sorted(nodes: &[NodeId]) -> Vec<NodeId> {
 #[test]
 fn the_placement_is_asked_and_a_majority_is_enough() {
     let map = map(&[1, 2, 3, 4, 5], FailureDomain::Node);
-    let order = placement::order(&chunk(0), &map);
-    let mut quorum = Quorum::new(&map, [chunk(0)]);
+    let order = placement::order(&chunk(0), DOMAIN, &map);
+    let mut quorum = Quorum::new(&map, DOMAIN, [chunk(0)]);
     assert_eq!(asked(&quorum.ask()), sorted(&order[..3]));
     assert_eq!(quorum.verdict(), Verdict::Waiting);
     quorum.held(receipt(order[2]), &[0]);
@@ -82,8 +94,8 @@ fn the_placement_is_asked_and_a_majority_is_enough() {
 #[test]
 fn failed_and_late_nodes_are_replaced_in_order_up_to_twice_the_copies() {
     let map = map(&[1, 2, 3, 4, 5, 6, 7], FailureDomain::Node);
-    let order = placement::order(&chunk(0), &map);
-    let mut quorum = Quorum::new(&map, [chunk(0)]);
+    let order = placement::order(&chunk(0), DOMAIN, &map);
+    let mut quorum = Quorum::new(&map, DOMAIN, [chunk(0)]);
     quorum.ask();
     quorum.failed(order[1], Refusal::Failed);
     assert_eq!(asked(&quorum.ask()), [order[3]]);
@@ -105,7 +117,7 @@ fn failed_and_late_nodes_are_replaced_in_order_up_to_twice_the_copies() {
 fn a_put_that_cannot_succeed_says_why() {
     let map = map(&[1, 2, 3], FailureDomain::Node);
     let fail = |refusals: [Option<Refusal>; 3]| {
-        let mut quorum = Quorum::new(&map, [chunk(0), chunk(1)]);
+        let mut quorum = Quorum::new(&map, DOMAIN, [chunk(0), chunk(1)]);
         quorum.ask();
         for (node, refusal) in map.nodes.iter().zip(refusals) {
             match refusal {
@@ -129,14 +141,14 @@ fn a_put_that_cannot_succeed_says_why() {
 fn nodes_of_one_zone_are_no_quorum_where_a_zone_may_be_lost() {
     // All but the last of the order are in one zone.
     let single = map(&[1; 9], FailureDomain::Zone);
-    let order = placement::order(&chunk(0), &single);
+    let order = placement::order(&chunk(0), DOMAIN, &single);
     let mut mixed = single.clone();
     for node in &mut mixed.nodes {
         if node.id == order[8] {
             node.zone = "2".to_owned();
         }
     }
-    let mut quorum = Quorum::new(&mixed, [chunk(0)]);
+    let mut quorum = Quorum::new(&mixed, DOMAIN, [chunk(0)]);
     let first = quorum.ask();
     assert!(first.contains_key(&order[8]), "{first:?}");
     quorum.held(receipt(order[0]), &[0]);
@@ -145,10 +157,104 @@ fn nodes_of_one_zone_are_no_quorum_where_a_zone_may_be_lost() {
     quorum.held(receipt(order[8]), &[0]);
     assert_eq!(quorum.verdict(), Verdict::Held);
 
-    let mut hopeless = Quorum::new(&single, [chunk(0)]);
-    hopeless.ask();
+    // One zone is all there is: it is enough, and the map says what that means.
+    let mut only = Quorum::new(&single, DOMAIN, [chunk(0)]);
+    only.ask();
+    only.held(receipt(order[0]), &[0]);
+    assert_eq!(only.verdict(), Verdict::Held);
+    assert!(single.durability(DOMAIN).is_degraded());
+}
+
+/// Three regions of three nodes, each in a zone of its own; `copies` in each.
+fn regions(copies: u8, survive: FailureDomain) -> ClusterMap {
+    let mut map = map(&[1, 2, 3, 1, 2, 3, 1, 2, 3], survive);
+    let names = ["a", "b", "c"];
+    for (index, node) in map.nodes.iter_mut().enumerate() {
+        node.region = names[index / 3].to_owned();
+    }
+    let shares = names.map(|region| RegionShare {
+        region: region.to_owned(),
+        copies,
+    });
+    map.policies.default.copies = Copies::Regions(shares.to_vec());
+    map
+}
+
+fn region(node: NodeId) -> u64 {
+    (node.0 - 1) / 3
+}
+
+#[test]
+fn a_region_that_fails_is_made_up_for_in_its_own_and_then_by_others() {
+    let map = regions(2, FailureDomain::Region);
+    let mut quorum = Quorum::new(&map, DOMAIN, [chunk(0)]);
+    let first = asked(&quorum.ask());
+    for number in 0..3 {
+        let here = first.iter().filter(|node| region(**node) == number);
+        assert_eq!(here.count(), 2, "{first:?}");
+    }
+    let of = |number| {
+        first
+            .iter()
+            .copied()
+            .filter(move |node| region(*node) == number)
+    };
+    for node in of(0) {
+        quorum.held(receipt(node), &[0]);
+    }
+    // Both copies of one region: one failure domain.
+    assert_eq!(quorum.verdict(), Verdict::Waiting);
+    for node in of(1) {
+        quorum.failed(node, Refusal::Failed);
+        let next = asked(&quorum.ask());
+        assert!(next.iter().all(|node| region(*node) == 1), "{next:?}");
+    }
+    assert_eq!(quorum.verdict(), Verdict::Waiting);
+    let third = of(2).next().unwrap();
+    quorum.held(receipt(third), &[0]);
+    assert_eq!(quorum.verdict(), Verdict::Held);
+}
+
+#[test]
+fn a_region_that_is_lost_stops_no_put_and_two_are_too_many() {
+    let map = regions(1, FailureDomain::Region);
+    for lost in [vec![0], vec![0, 1]] {
+        let does = map.nodes.iter().map(|node| {
+            let fails = lost.contains(&region(node.id));
+            (node.id, if fails { Does::Fails } else { Does::Holds })
+        });
+        let mut quorum = Quorum::new(&map, DOMAIN, (0..5).map(chunk));
+        let verdict = play(&mut quorum, &does.collect(), 1).0;
+        let expected = match lost.len() {
+            1 => Verdict::Held,
+            _ => Verdict::Failed(PutError::NoQuorum { held: 1, needed: 2 }),
+        };
+        assert_eq!(verdict, expected);
+    }
+    // Where only a node may be lost, one region is enough for a success.
+    let map = regions(2, FailureDomain::Node);
+    let does = map.nodes.iter().map(|node| {
+        let far = region(node.id) != 2;
+        (node.id, if far { Does::Fails } else { Does::Holds })
+    });
+    let mut quorum = Quorum::new(&map, DOMAIN, (0..5).map(chunk));
+    assert_eq!(play(&mut quorum, &does.collect(), 1).0, Verdict::Held);
+}
+
+#[test]
+fn nodes_that_are_drained_or_elsewhere_are_given_nothing() {
+    let mut map = regions(3, FailureDomain::Node);
+    let Copies::Regions(shares) = &mut map.policies.default.copies else {
+        panic!("regions are named");
+    };
+    shares.truncate(1);
+    map.nodes[1].draining = true;
+    let mut quorum = Quorum::new(&map, DOMAIN, [chunk(0)]);
+    assert_eq!(asked(&quorum.ask()), [NodeId(1), NodeId(3)]);
+    quorum.failed(NodeId(1), Refusal::Failed);
+    assert!(quorum.ask().is_empty());
     let error = PutError::NoQuorum { held: 0, needed: 2 };
-    assert_eq!(hopeless.verdict(), Verdict::Failed(error));
+    assert_eq!(quorum.verdict(), Verdict::Failed(error));
 }
 
 /// What a node does when it is asked.
@@ -226,26 +332,26 @@ proptest! {
         let map = map(&zones, survive);
         let does: BTreeMap<NodeId, Does> =
             map.nodes.iter().map(|node| node.id).zip(nodes.iter().map(|(_, does)| *does)).collect();
-        let mut quorum = Quorum::new(&map, (0..chunks).map(chunk));
+        let mut quorum = Quorum::new(&map, DOMAIN, (0..chunks).map(chunk));
         let (verdict, holders) = play(&mut quorum, &does, seed);
-        let domain = |node: NodeId| map.domain_of(map.node(node).unwrap());
+        let domain = |node: NodeId| map.unit_of(DOMAIN, map.node(node).unwrap());
         match verdict {
             Verdict::Held => {
                 for (index, receipts) in quorum.into_receipts().enumerate() {
                     let domains: BTreeSet<_> = receipts.iter().map(|r| domain(r.node)).collect();
-                    assert!(domains.len() >= map.quorum());
+                    assert!(domains.len() >= map.quorum(DOMAIN));
                     assert!(receipts.iter().all(|r| holders[&r.node].contains(&index)));
                 }
             }
             Verdict::Failed(PutError::NoQuorum { held, needed }) => {
-                assert_eq!(needed, map.quorum());
+                assert_eq!(needed, map.quorum(DOMAIN));
                 assert!(held < needed);
                 // Some chunk has too few candidates that would hold it.
                 let short = (0..chunks).any(|number| {
-                    let order = placement::order(&chunk(number), &map);
+                    let order = placement::order(&chunk(number), DOMAIN, &map);
                     let good = order
                         .into_iter()
-                        .take(2 * map.copies())
+                        .take(2 * Placement::new(DOMAIN, &map).copies())
                         .filter(|node| matches!(does[node], Does::Holds | Does::HoldsLate));
                     good.map(domain).collect::<BTreeSet<_>>().len() < needed
                 });
@@ -267,11 +373,12 @@ proptest! {
         let map = map(&zones, FailureDomain::Node);
         let mut does: BTreeMap<NodeId, Does> =
             map.nodes.iter().map(|node| (node.id, Does::Holds)).collect();
-        for (index, is_full) in failing.into_iter().take(map.copies() - map.quorum()) {
+        let spare = Placement::new(DOMAIN, &map).copies() - map.quorum(DOMAIN);
+        for (index, is_full) in failing.into_iter().take(spare) {
             let node = map.nodes[index % count].id;
             does.insert(node, if is_full { Does::IsFull } else { Does::Fails });
         }
-        let mut quorum = Quorum::new(&map, (0..chunks).map(chunk));
+        let mut quorum = Quorum::new(&map, DOMAIN, (0..chunks).map(chunk));
         assert_eq!(play(&mut quorum, &does, seed).0, Verdict::Held);
     }
 }

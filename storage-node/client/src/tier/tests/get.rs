@@ -68,6 +68,26 @@ async fn the_node_that_answered_fastest_is_preferred() {
 }
 
 #[tokio::test]
+async fn the_own_region_is_preferred_and_others_are_fallen_back_to() {
+    let world = World::in_region(3, "here");
+    world.remap(|map| map.nodes[1].region = "here".to_owned());
+    let one = [chunk("one")];
+    spread(&world, &one);
+    let [first, slow, third] = [1, 2, 3].map(|id| world.node(id));
+    slow.always(&[Call::Fetch], Do::After(Duration::from_millis(40)));
+    for _ in 0..5 {
+        let got = get(&world, references(&one)).await;
+        assert_eq!(got, (Ok(bytes(&one)), Duration::from_millis(40)));
+    }
+    assert_eq!(slow.take_calls(Call::Fetch), 5);
+    slow.cut_off();
+    let got = get(&world, references(&one)).await;
+    assert_eq!(got.0, Ok(bytes(&one)));
+    let others = first.take_calls(Call::Fetch) + third.take_calls(Call::Fetch);
+    assert_eq!(others, 1);
+}
+
+#[tokio::test]
 async fn other_nodes_are_asked_for_what_the_first_lack_or_have_damaged() {
     let world = World::new(7);
     let one = chunk("one");

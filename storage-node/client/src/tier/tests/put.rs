@@ -309,7 +309,7 @@ proptest! {
             let (held, _) = world.run(world.client.put(&session, chunks.clone())).await;
             let held = held.unwrap();
             assert_eq!(held.len(), chunks.len());
-            let needed = super::world::map_of(nodes).quorum();
+            let needed = super::world::map_of(nodes).quorum(super::world::DOMAIN);
             for (held, chunk) in held.iter().zip(&chunks) {
                 let domains: BTreeSet<NodeId> = held.receipts.iter().map(|r| r.node).collect();
                 assert!(held.chunk == chunk.id && domains.len() >= needed);

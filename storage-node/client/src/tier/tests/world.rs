@@ -9,7 +9,7 @@ use chunking::{Chunk, ChunkId, ChunkRef};
 use futures_util::poll;
 use runtime::{Clock, ManualClock, Runtime};
 use storage_node_api::content::Session;
-use storage_node_api::map::{self, ClusterMap, FailureDomain, Policy};
+use storage_node_api::map::{self, ClusterMap, Policies};
 use storage_node_api::node::Node;
 use storage_node_api::{
     ClusterId, Content, DedupDomain, Generation, Incarnation, MapEpoch, NodeId, placement,
@@ -61,10 +61,7 @@ pub(super) fn map_of(nodes: u64) -> ClusterMap {
         epoch: MapEpoch(5),
         generation: Generation(2),
         machine_version: 1,
-        policy: Policy {
-            copies: 3,
-            survive: FailureDomain::Node,
-        },
+        policies: Policies::default(),
         nodes: (1..=nodes).map(|id| described(NodeId(id))).collect(),
         groups: ClusterMap::divide_slots(4),
     }
@@ -79,6 +76,7 @@ fn described(id: NodeId) -> map::Node {
         region: String::new(),
         capacity: 1,
         incarnation: Incarnation(7),
+        draining: false,
     }
 }
 
@@ -93,6 +91,17 @@ impl World {
             nodes,
             Config {
                 near,
+                ..Config::default()
+            },
+        )
+    }
+
+    pub(super) fn in_region(nodes: u64, region: &str) -> Self {
+        let region = Some(region.to_owned());
+        Self::with(
+            nodes,
+            Config {
+                region,
                 ..Config::default()
             },
         )
@@ -146,7 +155,7 @@ impl World {
 
     /// The nodes in the order in which they are asked to hold the chunk.
     pub(super) fn order(&self, chunk: ChunkId) -> Vec<&Fake> {
-        let order = placement::order(&chunk, &map_of(self.nodes.len() as u64));
+        let order = placement::order(&chunk, DOMAIN, &map_of(self.nodes.len() as u64));
         order.into_iter().map(|id| self.node(id.0)).collect()
     }
 

@@ -12,7 +12,8 @@ use crate::volumes::volume::Damage;
 /// from the volumes equals the one that grew with them.
 #[derive(Debug)]
 pub(in crate::volumes) struct Changes {
-    entries: HashMap<Key, Entry>,
+    /// Nothing for one that is dropped.
+    entries: HashMap<Key, Option<Entry>>,
     damage: Vec<Damage>,
     totals: Totals,
 }
@@ -33,7 +34,7 @@ impl Changes {
         key: &Key,
     ) -> Result<Option<Entry>, KvError> {
         match self.entries.get(key) {
-            Some(entry) => Ok(Some(*entry)),
+            Some(entry) => Ok(*entry),
             None => index.get(key),
         }
     }
@@ -53,7 +54,16 @@ impl Changes {
             place,
             touched: touched.max(earlier),
         };
-        self.replace(key, before, after);
+        self.replace(key, before, Some(after));
+        Ok(())
+    }
+
+    /// The chunk is not held any more.
+    pub(in crate::volumes) fn dropped(&mut self, index: &Index, key: Key) -> Result<(), KvError> {
+        let before = self.get(index, &key)?;
+        if before.is_some() {
+            self.replace(key, before, None);
+        }
         Ok(())
     }
 
@@ -75,7 +85,7 @@ impl Changes {
             place,
             touched: before.map_or(touched, |entry| entry.touched),
         };
-        self.replace(key, before, after);
+        self.replace(key, before, Some(after));
         Ok(true)
     }
 
@@ -93,7 +103,7 @@ impl Changes {
                 touched: generation,
                 ..before
             };
-            self.replace(key, Some(before), after);
+            self.replace(key, Some(before), Some(after));
         }
         Ok(())
     }
@@ -106,8 +116,9 @@ impl Changes {
         self.entries.len() + self.damage.len()
     }
 
-    pub(in crate::volumes) fn entries(&self) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.entries.iter()
+    pub(in crate::volumes) fn entries(&self) -> impl Iterator<Item = (&Key, Option<&Entry>)> {
+        let entries = self.entries.iter();
+        entries.map(|(key, entry)| (key, entry.as_ref()))
     }
 
     pub(in crate::volumes) fn damage(&self) -> &[Damage] {
@@ -119,7 +130,7 @@ impl Changes {
         self.totals
     }
 
-    fn replace(&mut self, key: Key, before: Option<Entry>, after: Entry) {
+    fn replace(&mut self, key: Key, before: Option<Entry>, after: Option<Entry>) {
         let totals = &mut self.totals;
         match before {
             Some(entry) if entry.is_intact() => {
@@ -129,11 +140,13 @@ impl Changes {
             Some(_) => totals.corrupt = totals.corrupt.saturating_sub(1),
             None => {}
         }
-        if after.is_intact() {
-            totals.chunks += 1;
-            totals.bytes += u64::from(after.place.length);
-        } else {
-            totals.corrupt += 1;
+        match after {
+            Some(entry) if entry.is_intact() => {
+                totals.chunks += 1;
+                totals.bytes += u64::from(entry.place.length);
+            }
+            Some(_) => totals.corrupt += 1,
+            None => {}
         }
         self.entries.insert(key, after);
     }

@@ -18,6 +18,7 @@ use storage_node_api::DedupDomain;
 pub(super) use changes::Changes;
 pub(super) use value::{Checkpoint, Entry, Place, State, Totals};
 
+use super::scrub::Position;
 use super::volume::{Damage, VolumeId};
 
 /// The family that the index is kept in.
@@ -26,6 +27,7 @@ pub const FAMILY: Family = Family::new("chunk_index");
 const CHUNK: u8 = b'c';
 const DAMAGE: u8 = b'd';
 const CHECKPOINT: &[u8] = b"p";
+const POSITION: &[u8] = b"s";
 const AFTER_ALL: &[u8] = b"z";
 /// Entries that one page of [`Index::page`] has.
 const PAGE_ENTRIES: usize = 256;
@@ -80,6 +82,19 @@ impl Index {
         Ok(value.and_then(|value| Checkpoint::decode(&value)))
     }
 
+    /// Where the scrub is, if it was ever begun.
+    pub(super) fn position(&self) -> Result<Option<Position>, KvError> {
+        let value = self.store.get(FAMILY, POSITION)?;
+        Ok(value.and_then(|value| Position::decode(&value)))
+    }
+
+    /// Keeps where the scrub is. A crash may take it back a little.
+    pub(super) fn set_position(&self, position: &Position) -> Result<(), KvError> {
+        let mut batch = Batch::new();
+        batch.put(FAMILY, POSITION, position.encode());
+        self.store.write(batch, Durability::Buffered)
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&self) -> Result<(), KvError> {
         let mut batch = Batch::new();
@@ -91,7 +106,10 @@ impl Index {
     pub(super) fn write(&self, changes: &Changes, checkpoint: &Checkpoint) -> Result<(), KvError> {
         let mut batch = Batch::new();
         for (key, entry) in changes.entries() {
-            batch.put(FAMILY, key.encode().to_vec(), entry.encode());
+            match entry {
+                Some(entry) => batch.put(FAMILY, key.encode().to_vec(), entry.encode()),
+                None => batch.delete(FAMILY, key.encode().to_vec()),
+            };
         }
         for damage in changes.damage() {
             let mut key = vec![DAMAGE];

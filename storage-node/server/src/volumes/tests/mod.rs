@@ -2,8 +2,10 @@
 //! what was not synced, fail on request, or lie.
 
 mod basics;
+mod collect;
 mod corruption;
 mod durability;
 mod rebuild;
+mod scrub;
 mod watched;
 mod world;

@@ -1,12 +1,33 @@
-//! The cluster map: nodes, groups, slots and the policy, under one epoch.
+//! The cluster map: nodes, groups, slots and the policies, under one epoch.
+//!
+//! A [`Policy`] says where copies of content are and what a success survives;
+//! the map's [`Policies`] say which holds for which dedup domain. What a policy
+//! comes to with the nodes that there are is [`Durability`]; which nodes hold a
+//! chunk is [`placement`](crate::placement).
+//!
+//! Not here: who changes a map (`storage-node/machine`), and what moves content
+//! after a change (`storage-node/server`).
+
+mod check;
+mod durability;
+mod layout;
+mod policy;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ClusterId, Generation, GroupId, Incarnation, MapEpoch, NodeId, Slot};
 
+pub use check::PolicyError;
+pub use durability::{Durability, FailureUnit};
+pub use policy::{Assigned, Copies, FailureDomain, NamedPolicy, Policies, Policy, RegionShare};
+
 /// The version of the replicated machine that this code knows. An entry kind is
 /// proposed only when the map's version says that every replica knows it.
-pub const MACHINE_VERSION: u32 = 1;
+pub const MACHINE_VERSION: u32 = POLICIES_VERSION;
+
+/// The machine version from which a map has policies by region and nodes that
+/// are drained. A map of an earlier version is written as it was then.
+pub const POLICIES_VERSION: u32 = 2;
 
 /// The group that holds the cluster map.
 pub const CLUSTER_GROUP: GroupId = GroupId(1);
@@ -16,7 +37,7 @@ pub const METADATA_GROUP: GroupId = GroupId(2);
 pub const FIRST_DATA_GROUP: GroupId = GroupId(16);
 
 /// Who is in the cluster and who keeps what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterMap {
     /// The cluster that this is the map of.
     pub cluster: ClusterId,
@@ -26,8 +47,8 @@ pub struct ClusterMap {
     pub generation: Generation,
     /// What every replica is known to understand.
     pub machine_version: u32,
-    /// What a success survives.
-    pub policy: Policy,
+    /// Where copies of content are, and what a success survives.
+    pub policies: Policies,
     /// All nodes, by id.
     pub nodes: Vec<Node>,
     /// The groups that own slots, by first slot; together they own them all.
@@ -51,6 +72,9 @@ pub struct Node {
     pub capacity: u64,
     /// The least incarnation that is believed.
     pub incarnation: Incarnation,
+    /// It is on its way out: placement puts nothing on it any more, and what it
+    /// has is still read.
+    pub draining: bool,
 }
 
 /// Consecutive slots and the group that owns them.
@@ -62,36 +86,6 @@ pub struct SlotRange {
     pub last: Slot,
     /// Their owner.
     pub group: GroupId,
-}
-
-/// What a success must survive, and how many copies are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
-    /// Copies of every chunk; fewer while there are fewer nodes.
-    pub copies: u8,
-    /// The failure domain of which any one may be lost.
-    pub survive: FailureDomain,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            copies: 3,
-            survive: FailureDomain::Node,
-        }
-    }
-}
-
-/// What fails together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum FailureDomain {
-    /// One machine.
-    Node = 1,
-    /// One zone of a region.
-    Zone = 2,
-    /// One region.
-    Region = 3,
 }
 
 impl ClusterMap {
@@ -107,27 +101,6 @@ impl ClusterMap {
     /// The node of that id, if the map has it.
     pub fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.iter().find(|node| node.id == id)
-    }
-
-    /// How many copies a chunk has with the nodes there are.
-    pub fn copies(&self) -> usize {
-        usize::from(self.policy.copies).min(self.nodes.len()).max(1)
-    }
-
-    /// How many distinct failure domains must hold a chunk before a commit may
-    /// name it: a majority of the copies.
-    pub fn quorum(&self) -> usize {
-        self.copies() / 2 + 1
-    }
-
-    /// The failure domain of a node under the policy, as a text that is equal
-    /// for nodes that fail together.
-    pub fn domain_of<'a>(&self, node: &'a Node) -> (&'a str, &'a str, NodeId) {
-        match self.policy.survive {
-            FailureDomain::Node => (&node.region, &node.zone, node.id),
-            FailureDomain::Zone => (&node.region, &node.zone, NodeId(0)),
-            FailureDomain::Region => (&node.region, "", NodeId(0)),
-        }
     }
 
     /// An even division of all slots over `count` groups.
@@ -149,8 +122,54 @@ fn first_slot(index: u16, count: u16) -> u16 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{ClusterMap, Slot};
+pub(crate) mod tests {
+    use super::{ClusterMap, Copies, MACHINE_VERSION, Node, Policies, RegionShare, Slot};
+    use crate::{ClusterId, Generation, Incarnation, MapEpoch, NodeId};
+
+    pub(crate) fn anywhere(copies: u8) -> Copies {
+        Copies::Anywhere(copies)
+    }
+
+    /// `a2 b1`: two copies in region a, one in b.
+    pub(crate) fn regions(shares: &str) -> Copies {
+        let shares = shares.split_whitespace().map(|share| {
+            let (region, copies) = share.split_at(1);
+            RegionShare {
+                region: region.to_owned(),
+                copies: copies.parse().unwrap(),
+            }
+        });
+        Copies::Regions(shares.collect())
+    }
+
+    /// `a1 a1 b2`: two nodes in zone 1 of region a, one in zone 2 of b.
+    pub(crate) fn nodes(places: &str) -> Vec<Node> {
+        let places = places.split_whitespace().zip(1..);
+        places
+            .map(|(place, id)| Node {
+                id: NodeId(id),
+                control: String::new(),
+                bulk: String::new(),
+                zone: place[1..].to_owned(),
+                region: place[..1].to_owned(),
+                capacity: 1,
+                incarnation: Incarnation(1),
+                draining: false,
+            })
+            .collect()
+    }
+
+    pub(crate) fn map(places: &str) -> ClusterMap {
+        ClusterMap {
+            cluster: ClusterId([0; 16]),
+            epoch: MapEpoch(1),
+            generation: Generation(1),
+            machine_version: MACHINE_VERSION,
+            policies: Policies::default(),
+            nodes: nodes(places),
+            groups: ClusterMap::divide_slots(1),
+        }
+    }
 
     #[test]
     fn every_slot_has_one_group() {

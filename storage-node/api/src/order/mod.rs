@@ -1,5 +1,7 @@
 //! The replicated state: what must never fork.
 
+mod refusal;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -11,13 +13,15 @@ use serde::{Deserialize, Serialize};
 use crate::blob::StoredBlob;
 use crate::content::Run;
 use crate::event::Events;
-use crate::map::{ClusterMap, Node};
+use crate::map::{ClusterMap, Node, POLICIES_VERSION, Policies};
 use crate::refs::{RefCommand, RefList};
 use crate::repository::{PackList, Push, Pushed, Repository};
 use crate::{
-    BlobOwner, DedupDomain, Effect, Generation, GroupId, Incarnation, NodeId, ReadPoint,
+    BlobOwner, DedupDomain, Effect, Generation, GroupId, Incarnation, MapEpoch, NodeId, ReadPoint,
     RepositoryId, RequestId, Retry, Slot, Timestamp, Token, UploadId,
 };
+
+pub use refusal::Refusal;
 
 /// Writes to and reads from the replicated state.
 #[async_trait]
@@ -37,8 +41,8 @@ pub trait Order: Debug + Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Its id, the same in every retry. [`Command::Stage`], [`Command::Unstage`],
-    /// [`Command::AdoptMap`], [`Command::TruncateEvents`] and [`Command::Barrier`]
-    /// are not remembered by it: applying one of them again changes nothing.
+    /// [`Command::AdoptMap`], [`Command::TruncateEvents`], [`Command::Barrier`] and
+    /// [`Command::RaiseMachineVersion`] are not remembered by it: applying one of them again changes nothing.
     pub id: RequestId,
     /// The proposer's clock. The state takes the greatest it has seen.
     pub time: Timestamp,
@@ -49,10 +53,6 @@ pub struct Request {
 /// The entries of the log. Persisted: variants are only ever added at the end,
 /// and only proposed once the map's machine version covers them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the largest, a push, is the usual one; few exist at a time"
-)]
 pub enum Command {
     /// Cluster group: a node is in the cluster; answers its new id.
     Join(Join),
@@ -143,6 +143,30 @@ pub enum Command {
     },
     /// The collector's clock has advanced; older sessions are refused.
     Barrier(Generation),
+    /// Cluster group, from machine version 2 on: these policies are in force,
+    /// all of them in place of those before. Refused if the map is no longer
+    /// the one that they were made for, or if they cannot be kept.
+    SetPolicies {
+        /// The map that whoever made them has seen.
+        seen: MapEpoch,
+        /// The policies.
+        policies: Policies,
+    },
+    /// Cluster group: every replica understands this machine version. Whoever
+    /// proposes it has asked every node of the map; a lower version than the
+    /// map's has no effect.
+    RaiseMachineVersion(u32),
+}
+
+impl Command {
+    /// The machine version from which on every replica knows this kind of
+    /// entry. It is not proposed before.
+    pub fn machine_version(&self) -> u32 {
+        match self {
+            Self::SetPolicies { .. } => POLICIES_VERSION,
+            _ => 1,
+        }
+    }
 }
 
 /// Who joins.
@@ -200,94 +224,6 @@ pub enum Reply {
     Refused(Refusal),
 }
 
-/// Why a command was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum Refusal {
-    /// No such repository.
-    #[error("repository {0} does not exist")]
-    NoRepository(RepositoryId),
-    /// The id is taken by a repository of other settings.
-    #[error("repository {0} exists")]
-    RepositoryExists(RepositoryId),
-    /// The repository is being deleted.
-    #[error("repository {0} is being deleted")]
-    RepositorySealed(RepositoryId),
-    /// Only a sealed repository can be deleted.
-    #[error("repository {0} is not sealed")]
-    NotSealed(RepositoryId),
-    /// A fork and its original live in one slot.
-    #[error("repository {0} is of another slot")]
-    OtherSlot(RepositoryId),
-    /// A pack or ref of another hash function than the repository's.
-    #[error("an object id is not of the repository's hash function")]
-    OtherHash,
-    /// The pack list is full: maintenance must consolidate it.
-    #[error("the repository has {0} packs, which is the limit; wait for maintenance")]
-    TooManyPacks(u32),
-    /// Staged parts are absent or of another kind.
-    #[error("part {part} of upload {upload} was not staged")]
-    NotStaged {
-        /// The upload.
-        upload: UploadId,
-        /// The part that is missing.
-        part: u32,
-    },
-    /// More staged parts than an upload may have.
-    #[error("an upload has at most {} parts", crate::limits::MAX_STAGED_PARTS)]
-    TooManyParts,
-    /// A manifest that contradicts itself.
-    #[error("the manifest of blob {0} is not valid")]
-    BadManifest(BlobId),
-    /// The certificate does not show every chunk on enough failure domains.
-    #[error("chunk {chunk} of the manifest is certified by {domains} failure domains of {needed}")]
-    NotDurable {
-        /// The index of the first such chunk.
-        chunk: u32,
-        /// How many domains hold it by valid receipts.
-        domains: u32,
-        /// How many the policy needs.
-        needed: u32,
-    },
-    /// Chunks are short of holders because receipts are of an earlier
-    /// generation, epoch or incarnation than is accepted, of another domain, or
-    /// of a node that the group's map does not have (yet): begin a new session,
-    /// touch again, and go on under a new request id.
-    #[error("the upload session is too old; touch its chunks again")]
-    SessionExpired,
-    /// The group has no map yet, or the command belongs to another group.
-    #[error("the group does not take this command")]
-    WrongGroup,
-    /// A map that is not newer than the one in force.
-    #[error("the map is not newer than the one in force")]
-    StaleMap,
-    /// `HEAD` where a reference below `refs/` is needed.
-    #[error("{0} is not a reference that can be set here")]
-    NotAReference(RefName),
-    /// More ref commands than a push may have.
-    #[error("a push has at most {} ref updates", crate::limits::MAX_PUSH_COMMANDS)]
-    TooManyCommands,
-    /// An owner that only pushes and deletions of repositories make and end.
-    #[error("the blobs of repository {0} are owned through its pack list")]
-    ReservedOwner(RepositoryId),
-    /// A node that is not in the map.
-    #[error("node {0} is not in the cluster")]
-    NoNode(NodeId),
-    /// A node that claims an earlier start than it is known by: its disk was
-    /// rolled back. It must join under a new id.
-    #[error("node {node} has started {known} times; its disk says {claimed}")]
-    RolledBack {
-        /// Which node.
-        node: NodeId,
-        /// The start that the cluster knows.
-        known: Incarnation,
-        /// The start that the node claims.
-        claimed: Incarnation,
-    },
-    /// The cluster has as many nodes as a map may have.
-    #[error("a cluster has at most {} nodes", crate::limits::MAX_NODES)]
-    TooManyNodes,
-}
-
 /// Why a proposal failed without a result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ProposeError {
@@ -323,6 +259,16 @@ pub enum ProposeError {
     /// The disk is nearly full: only reads are served.
     #[error("commit: the storage is full; free space or add nodes")]
     Full,
+    /// Some node may run a release that does not know this kind of entry.
+    #[error(
+        "commit: this takes machine version {needed}, the cluster is at {actual}; upgrade all nodes first"
+    )]
+    TooEarly {
+        /// What it takes.
+        needed: u32,
+        /// What every replica is known to understand.
+        actual: u32,
+    },
 }
 
 impl ProposeError {
@@ -337,7 +283,7 @@ impl ProposeError {
     /// How to go on.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::TooLarge { .. } | Self::Full => Retry::Never,
+            Self::TooLarge { .. } | Self::Full | Self::TooEarly { .. } => Retry::Never,
             _ => Retry::After(Duration::from_millis(100)),
         }
     }
@@ -461,6 +407,7 @@ impl Join {
             region: self.region,
             capacity: self.capacity,
             incarnation: Incarnation(0),
+            draining: false,
         }
     }
 }

@@ -1,0 +1,121 @@
+use chunking::BlobId;
+use git_id::RefName;
+use serde::{Deserialize, Serialize};
+
+use crate::map::PolicyError;
+use crate::{Incarnation, MapEpoch, NodeId, RepositoryId, UploadId};
+
+/// Why a command was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Refusal {
+    /// No such repository.
+    #[error("repository {0} does not exist")]
+    NoRepository(RepositoryId),
+    /// The id is taken by a repository of other settings.
+    #[error("repository {0} exists")]
+    RepositoryExists(RepositoryId),
+    /// The repository is being deleted.
+    #[error("repository {0} is being deleted")]
+    RepositorySealed(RepositoryId),
+    /// Only a sealed repository can be deleted.
+    #[error("repository {0} is not sealed")]
+    NotSealed(RepositoryId),
+    /// A fork and its original live in one slot.
+    #[error("repository {0} is of another slot")]
+    OtherSlot(RepositoryId),
+    /// A pack or ref of another hash function than the repository's.
+    #[error("an object id is not of the repository's hash function")]
+    OtherHash,
+    /// The pack list is full: maintenance must consolidate it.
+    #[error("the repository has {0} packs, which is the limit; wait for maintenance")]
+    TooManyPacks(u32),
+    /// Staged parts are absent or of another kind.
+    #[error("part {part} of upload {upload} was not staged")]
+    NotStaged {
+        /// The upload.
+        upload: UploadId,
+        /// The part that is missing.
+        part: u32,
+    },
+    /// More staged parts than an upload may have.
+    #[error("an upload has at most {} parts", crate::limits::MAX_STAGED_PARTS)]
+    TooManyParts,
+    /// A manifest that contradicts itself.
+    #[error("the manifest of blob {0} is not valid")]
+    BadManifest(BlobId),
+    /// The certificate does not show every chunk on enough failure domains.
+    #[error("chunk {chunk} of the manifest is certified by {domains} failure domains of {needed}")]
+    NotDurable {
+        /// The index of the first such chunk.
+        chunk: u32,
+        /// How many domains hold it by valid receipts.
+        domains: u32,
+        /// How many the policy needs.
+        needed: u32,
+    },
+    /// Chunks are short of holders because receipts are of an earlier
+    /// generation, epoch or incarnation than is accepted, of another domain, or
+    /// of a node that the group's map does not have (yet): begin a new session,
+    /// touch again, and go on under a new request id.
+    #[error("the upload session is too old; touch its chunks again")]
+    SessionExpired,
+    /// The group has no map yet, or the command belongs to another group.
+    #[error("the group does not take this command")]
+    WrongGroup,
+    /// A map that is not newer than the one in force.
+    #[error("the map is not newer than the one in force")]
+    StaleMap,
+    /// `HEAD` where a reference below `refs/` is needed.
+    #[error("{0} is not a reference that can be set here")]
+    NotAReference(RefName),
+    /// More ref commands than a push may have.
+    #[error("a push has at most {} ref updates", crate::limits::MAX_PUSH_COMMANDS)]
+    TooManyCommands,
+    /// An owner that only pushes and deletions of repositories make and end.
+    #[error("the blobs of repository {0} are owned through its pack list")]
+    ReservedOwner(RepositoryId),
+    /// A node that is not in the map.
+    #[error("node {0} is not in the cluster")]
+    NoNode(NodeId),
+    /// A node that claims an earlier start than it is known by: its disk was
+    /// rolled back. It must join under a new id.
+    #[error("node {node} has started {known} times; its disk says {claimed}")]
+    RolledBack {
+        /// Which node.
+        node: NodeId,
+        /// The start that the cluster knows.
+        known: Incarnation,
+        /// The start that the node claims.
+        claimed: Incarnation,
+    },
+    /// The cluster has as many nodes as a map may have.
+    #[error("a cluster has at most {} nodes", crate::limits::MAX_NODES)]
+    TooManyNodes,
+    /// The map is not the one that a change was made for: somebody else has
+    /// changed it since. Look again.
+    #[error("the map has changed from epoch {seen} to {actual} in between; look at it again")]
+    MapChanged {
+        /// The map that was seen.
+        seen: MapEpoch,
+        /// The map in force.
+        actual: MapEpoch,
+    },
+    /// Some node does not know this kind of entry yet.
+    #[error(
+        "this takes machine version {needed}, the cluster is at {actual}; upgrade all nodes first"
+    )]
+    TooEarly {
+        /// What it takes.
+        needed: u32,
+        /// What every replica is known to understand.
+        actual: u32,
+    },
+    /// Policies that cannot be kept.
+    #[error(transparent)]
+    Policy(PolicyError),
+    /// The map would be larger than an entry may be.
+    #[error(
+        "the cluster map would have {0} bytes, which no entry carries; use fewer or shorter names"
+    )]
+    MapTooLarge(u32),
+}
