@@ -1,7 +1,7 @@
 use crate::error::{ProtocolError, shown};
 
 /// The most rules that one filter may be combined of.
-pub const MAX_FILTER_RULES: usize = 64;
+const MAX_FILTER_RULES: usize = 64;
 
 /// The deepest that combined filters may be nested.
 const MAX_FILTER_NESTING: usize = 8;

@@ -24,7 +24,7 @@ mod version;
 
 pub use deepen::Deepen;
 pub use error::ProtocolError;
-pub use filter::{Filter, FilterRule, MAX_FILTER_RULES, ObjectType};
+pub use filter::{Filter, FilterRule, ObjectType};
 pub use knowledge::Knowledge;
 pub use version::{ProtocolVersion, Service};
 

@@ -229,16 +229,8 @@ impl Policy {
 
     /// In how many failure domains its copies can be at the same time.
     fn most_units(&self, nodes: &[Node]) -> usize {
-        let units = |region: Option<&str>, copies: u8| {
-            nodes
-                .iter()
-                .filter(|node| self.places_on(node))
-                .filter(|node| region.is_none_or(|region| node.region == region))
-                .map(|node| self.survive.of(node))
-                .collect::<BTreeSet<_>>()
-                .len()
-                .min(usize::from(copies))
-        };
+        let units =
+            |region: Option<&str>, copies: u8| self.units(nodes, region).min(usize::from(copies));
         match &self.copies {
             Copies::Anywhere(copies) => units(None, *copies),
             Copies::Regions(shares) => shares

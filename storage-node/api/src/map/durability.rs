@@ -73,6 +73,17 @@ impl Policy {
         !node.draining && self.keeps_in(&node.region)
     }
 
+    /// How many failure domains of a region (of all, if none is named) copies may be in.
+    pub(super) fn units(&self, nodes: &[Node], region: Option<&str>) -> usize {
+        nodes
+            .iter()
+            .filter(|node| self.places_on(node))
+            .filter(|node| region.is_none_or(|region| node.region == region))
+            .map(|node| self.survive.of(node))
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
     /// What a success needs with these nodes.
     ///
     /// The domains must be a majority of those that hold one whole set of
@@ -81,22 +92,13 @@ impl Policy {
     /// the most if regions are named: other regions fill afterwards. Where a
     /// region may be lost, each region's copies are one.
     pub fn durability(&self, nodes: &[Node]) -> Durability {
-        let units = |region: Option<&str>| {
-            nodes
-                .iter()
-                .filter(|node| self.places_on(node))
-                .filter(|node| region.is_none_or(|region| node.region == region))
-                .map(|node| self.survive.of(node))
-                .collect::<BTreeSet<_>>()
-                .len()
-        };
-        let available = units(None);
+        let available = self.units(nodes, None);
         let set = match (&self.copies, self.survive) {
             (Copies::Anywhere(copies), _) => usize::from(*copies).min(available),
             (Copies::Regions(_), FailureDomain::Region) => available,
             (Copies::Regions(shares), FailureDomain::Node | FailureDomain::Zone) => shares
                 .iter()
-                .map(|share| usize::from(share.copies).min(units(Some(&share.region))))
+                .map(|share| usize::from(share.copies).min(self.units(nodes, Some(&share.region))))
                 .max()
                 .unwrap_or(0),
         };
