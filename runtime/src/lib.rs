@@ -20,7 +20,9 @@ mod tasks;
 
 pub use clock::{BoxFuture, Clock, Timestamp};
 pub use faults::{Faults, Survives};
-pub use files::{File, Files, MemoryFiles, PathError, RealFiles, check_path};
+pub use files::{
+    File, FileHooks, Files, HookedFiles, MemoryFiles, PathError, RealFiles, check_path,
+};
 pub use random::{Random, SeededRandom};
 pub use real::Runtime;
 pub use simulated::ManualClock;

@@ -1,5 +1,6 @@
 //! Files under one directory, on disk or in memory.
 
+mod hooked;
 mod memory;
 mod path;
 mod real;
@@ -8,6 +9,7 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+pub use hooked::{FileHooks, HookedFiles};
 pub use memory::MemoryFiles;
 pub use path::{PathError, check_path};
 pub use real::RealFiles;

@@ -7,13 +7,13 @@ use std::io;
 use std::sync::Arc;
 
 use kv::Memory;
-use runtime::{Files, MemoryFiles, Random, Survives};
+use runtime::{Files, HookedFiles, MemoryFiles, Random, Survives};
 use storage_node_api::NodeId;
 use storage_node_server::start::{MetadataPlace, Stores};
 
 use crate::mutation::Mutation;
 use crate::observer::Observer;
-use files::SimulatedFiles;
+use files::Disk;
 use store::{LogStore, StateStore};
 
 /// Everything that a node keeps. A clone is another handle to the same disks.
@@ -44,10 +44,12 @@ impl Disks {
     pub fn stores(&self, node: NodeId, observer: &Observer, broken: Option<Mutation>) -> Stores {
         Stores {
             files: Arc::new(self.files.clone()),
-            volumes: Arc::new(SimulatedFiles {
-                files: self.volumes.clone(),
-                syncs: broken != Some(Mutation::VolumeSyncLies),
-            }),
+            volumes: Arc::new(HookedFiles::new(
+                Arc::new(self.volumes.clone()),
+                Arc::new(Disk {
+                    syncs: broken != Some(Mutation::VolumeSyncLies),
+                }),
+            )),
             log: Arc::new(LogStore {
                 store: self.log.clone(),
                 syncs: broken != Some(Mutation::LogSyncLies),

@@ -1,7 +1,7 @@
 //! Nodes in one process, joined by a network in memory.
 
 use std::collections::BTreeMap;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use kv::Memory;
 use prometheus_client::registry::Registry;
 use raft::memory::Network as RaftNetwork;
-use runtime::{File, Files, MemoryFiles, Runtime, Survives};
+use runtime::{File, FileHooks, HookedFiles, MemoryFiles, Runtime, Survives};
 use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, Node as MapNode};
 use storage_node_api::node::Node;
 use storage_node_api::order::{Command, Join, Reply, Request};
@@ -86,10 +86,10 @@ impl Disks {
     fn stores(&self, lie: &Arc<AtomicBool>) -> Stores {
         Stores {
             files: Arc::new(self.files.clone()),
-            volumes: Arc::new(Lying {
-                files: self.volumes.clone(),
-                lie: Arc::clone(lie),
-            }),
+            volumes: Arc::new(HookedFiles::new(
+                Arc::new(self.volumes.clone()),
+                Arc::new(Lie(Arc::clone(lie))),
+            )),
             log: Arc::new(self.log.clone()),
             state: Arc::new(self.state.clone()),
             metadata: MetadataPlace::Memory,
@@ -134,17 +134,17 @@ fn together(_: NodeId) -> Place {
     }
 }
 
-/// Files whose syncs may be told to do nothing: the fault that a test must see.
+/// Syncs that may be told to do nothing: the fault that a test must see.
 #[derive(Debug)]
-struct Lying {
-    files: MemoryFiles,
-    lie: Arc<AtomicBool>,
-}
+struct Lie(Arc<AtomicBool>);
 
-#[derive(Debug)]
-struct LyingFile {
-    file: Arc<dyn File>,
-    lie: Arc<AtomicBool>,
+impl FileHooks for Lie {
+    fn sync_data(&self, file: &dyn File) -> io::Result<()> {
+        if self.0.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        file.sync_data()
+    }
 }
 
 fn config(place: Place) -> Config {
@@ -302,81 +302,5 @@ impl World {
             assert!(waited < PATIENCE, "{what}: not within {PATIENCE:?}");
             self.runtime.clock.sleep(Duration::from_millis(20)).await;
         }
-    }
-}
-
-impl Lying {
-    fn wrap(&self, file: Arc<dyn File>) -> Arc<dyn File> {
-        Arc::new(LyingFile {
-            file,
-            lie: Arc::clone(&self.lie),
-        })
-    }
-}
-
-impl Files for Lying {
-    fn create(&self, path: &str) -> io::Result<Arc<dyn File>> {
-        self.files.create(path).map(|file| self.wrap(file))
-    }
-
-    fn open(&self, path: &str) -> io::Result<Arc<dyn File>> {
-        self.files.open(path).map(|file| self.wrap(file))
-    }
-
-    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        self.files.list(dir)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.files.rename(from, to)
-    }
-
-    fn remove(&self, path: &str) -> io::Result<()> {
-        self.files.remove(path)
-    }
-
-    fn create_dir(&self, path: &str) -> io::Result<()> {
-        self.files.create_dir(path)
-    }
-
-    fn sync_dir(&self, path: &str) -> io::Result<()> {
-        self.files.sync_dir(path)
-    }
-
-    fn available_bytes(&self) -> io::Result<u64> {
-        self.files.available_bytes()
-    }
-}
-
-impl File for LyingFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buf, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_at(bytes, offset)
-    }
-
-    fn write_vectored_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
-        self.file.write_vectored_at(parts, offset)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        if self.lie.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        self.file.sync_data()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn allocate(&self, up_to: u64) -> io::Result<()> {
-        self.file.allocate(up_to)
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef, MAX_CHUNK_BYTES};
 use kv::Memory;
-use runtime::{Files, MemoryFiles, Runtime};
+use runtime::{Files, HookedFiles, MemoryFiles, Runtime};
 use storage_node_api::{DedupDomain, Generation, NodeId};
 
-use super::watched::{Watch, Watched};
+use super::watched::Watch;
 use super::world::{DOMAIN, IDENTITY, NOW, World, all, chunk, config, reference, run, served};
 use crate::volumes::{
     ChunkStore, Config, INDEX_FAMILY, Identity, Metrics, OpenError, StoreError, Verify,
@@ -274,10 +274,7 @@ fn many_puts_share_a_sync() {
         sync_takes: Duration::from_millis(2),
         ..Watch::default()
     });
-    let watched = Arc::new(Watched {
-        files,
-        watch: Arc::clone(&watch),
-    });
+    let watched = Arc::new(HookedFiles::new(files, watch.clone()));
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()

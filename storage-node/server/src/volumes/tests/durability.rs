@@ -1,12 +1,11 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use chunking::{Chunk, ChunkId};
 use futures_util::future::join_all;
-use runtime::{Random, SeededRandom, Survives};
+use runtime::{HookedFiles, Random, SeededRandom, Survives};
 use storage_node_api::Generation;
 
-use super::watched::{Watch, Watched};
+use super::watched::Watch;
 use super::world::{DOMAIN, World, chunk, config, run, served};
 use crate::volumes::{ChunkStore, StoreError};
 
@@ -56,14 +55,12 @@ fn lost(seed: u64, lies: bool) -> usize {
         let mut acknowledged = Vec::new();
         let mut lost = 0;
         for _ in 0..4 {
-            let files = Arc::new(Watched {
-                files: Arc::new(world.files.clone()),
-                watch: Arc::new(Watch {
-                    lies,
-                    syncs: AtomicU64::new(0),
-                    ..Watch::default()
-                }),
-            });
+            let watch = Watch {
+                lies,
+                ..Watch::default()
+            };
+            let files = Arc::new(world.files.clone());
+            let files = Arc::new(HookedFiles::new(files, Arc::new(watch)));
             let Ok(store) = world.open_on(files, config()).await else {
                 return lost + acknowledged.len();
             };
@@ -112,13 +109,12 @@ fn the_test_above_notices_when_nothing_is_synced() {
 fn what_a_killed_process_left_in_the_cache_is_made_durable_before_it_counts() {
     run(async {
         let world = World::new();
-        let files = Arc::new(Watched {
-            files: Arc::new(world.files.clone()),
-            watch: Arc::new(Watch {
-                lies: true,
-                ..Watch::default()
-            }),
-        });
+        let watch = Watch {
+            lies: true,
+            ..Watch::default()
+        };
+        let files = Arc::new(world.files.clone());
+        let files = Arc::new(HookedFiles::new(files, Arc::new(watch)));
         // The first volume exists; its records are only in the cache.
         let store = world.open().await;
         let first = chunk(0, 10);
