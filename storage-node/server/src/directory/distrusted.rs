@@ -3,11 +3,14 @@ use std::io;
 use runtime::Files;
 use storage_node_api::scrub::ReplicaFault;
 
-const FILE: &str = "distrusted";
-const ASIDE: &str = "distrusted.new";
-const VERSION: u8 = 1;
-/// More than the faults of all groups of a node.
-const MAX_BYTES: usize = 8 << 20;
+use super::sealed::{Loaded, Sealed};
+
+const FILE: Sealed = Sealed {
+    name: "distrusted",
+    aside: "distrusted.new",
+    // More than the faults of all groups of a node.
+    max_bytes: 8 << 20,
+};
 
 /// The replicas of this node that were found wrong, so that no later start
 /// serves them. Removed by hand only, together with what they are of.
@@ -30,49 +33,16 @@ pub enum DistrustedError {
 impl Distrusted {
     /// The list in this directory, empty if there is none.
     pub fn load(files: &dyn Files) -> Result<Self, DistrustedError> {
-        let file = match files.open(FILE) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(error.into()),
-        };
-        let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
-        if length > MAX_BYTES {
-            return Err(DistrustedError::Damaged);
+        match FILE.load(files)? {
+            Loaded::Absent => Ok(Self::default()),
+            Loaded::Damaged => Err(DistrustedError::Damaged),
+            Loaded::Whole(list) => Ok(Self(list)),
         }
-        let mut bytes = vec![0; length];
-        let read = file.read_at(&mut bytes, 0)?;
-        Self::decode(&bytes[..read]).ok_or(DistrustedError::Damaged)
     }
 
     /// Replaces the list. When this returns, it survives a crash.
     pub fn save(&self, files: &dyn Files) -> Result<(), DistrustedError> {
-        match files.remove(ASIDE) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        let file = files.create(ASIDE)?;
-        file.write_at(&self.encode(), 0)?;
-        file.sync_data()?;
-        files.rename(ASIDE, FILE)?;
-        files.sync_dir("")?;
-        Ok(())
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let body = postcard::to_allocvec(&self.0).expect("numbers and texts always encode");
-        let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-        bytes.extend_from_slice(&body);
-        bytes
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (&version, rest) = bytes.split_first()?;
-        let (checksum, body) = rest.split_first_chunk::<4>()?;
-        if version != VERSION || crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
-            return None;
-        }
-        postcard::from_bytes(body).ok().map(Self)
+        Ok(FILE.save(files, &self.0)?)
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod distrusted;
 mod record;
+mod sealed;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};

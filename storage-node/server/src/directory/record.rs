@@ -4,9 +4,13 @@ use runtime::Files;
 use serde::{Deserialize, Serialize};
 use storage_node_api::{ClusterId, Incarnation, NodeId, RequestId};
 
-const FILE: &str = "node";
-const ASIDE: &str = "node.new";
-const VERSION: u8 = 1;
+use super::sealed::{Loaded, Sealed};
+
+const FILE: Sealed = Sealed {
+    name: "node",
+    aside: "node.new",
+    max_bytes: 256,
+};
 
 /// Who a node is: written before it acts as such, replaced atomically.
 ///
@@ -40,47 +44,16 @@ pub enum RecordError {
 impl NodeRecord {
     /// The record in this directory, if there is one.
     pub fn load(files: &dyn Files) -> Result<Option<Self>, RecordError> {
-        let file = match files.open(FILE) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let mut bytes = [0; 256];
-        let length = file.read_at(&mut bytes, 0)?;
-        Self::decode(&bytes[..length])
-            .map(Some)
-            .ok_or(RecordError::Damaged)
+        match FILE.load(files)? {
+            Loaded::Absent => Ok(None),
+            Loaded::Damaged => Err(RecordError::Damaged),
+            Loaded::Whole(record) => Ok(Some(record)),
+        }
     }
 
     /// Replaces the record. When this returns, it survives a crash.
     pub fn save(&self, files: &dyn Files) -> Result<(), RecordError> {
-        match files.remove(ASIDE) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        let file = files.create(ASIDE)?;
-        file.write_at(&self.encode(), 0)?;
-        file.sync_data()?;
-        files.rename(ASIDE, FILE)?;
-        files.sync_dir("")?;
-        Ok(())
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let body = postcard::to_allocvec(self).expect("a record of numbers always encodes");
-        let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-        bytes.extend_from_slice(&body);
-        bytes
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (&version, rest) = bytes.split_first()?;
-        let (checksum, body) = rest.split_first_chunk::<4>()?;
-        if version != VERSION || crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
-            return None;
-        }
-        postcard::from_bytes(body).ok()
+        Ok(FILE.save(files, self)?)
     }
 }
 
