@@ -12,7 +12,9 @@ pub enum Failure {
     NotFound,
     /// It contradicts what is there.
     Conflict,
-    /// Too much is asked at once: try again later.
+    /// This caller asks too much at once: try again later.
+    Throttled,
+    /// Too much is asked at once by all together: try again later.
     Overloaded,
     /// The storage could not be reached; nothing happened. Try again later.
     Unavailable,

@@ -25,10 +25,16 @@ pub struct Config {
     /// The most bytes of a fetch's request, and of what a compressed request of
     /// either kind may unpack to.
     pub max_negotiation_bytes: u64,
-    /// Fetches and clones that are served at the same time.
-    pub concurrent_fetches: usize,
-    /// Pushes that are served at the same time.
-    pub concurrent_pushes: usize,
+    /// Fetches and clones that are served at the same time; those from large
+    /// repositories count as several, up to eight.
+    pub concurrent_fetches: u32,
+    /// Pushes that are served at the same time; long ones count as several, up
+    /// to eight.
+    pub concurrent_pushes: u32,
+    /// Requests of the API and of pages that are served at the same time.
+    pub concurrent_requests: u32,
+    /// How much of each of these one account or address may have, in percent.
+    pub tenant_share_percent: u32,
     /// Open connections.
     pub max_connections: usize,
     /// Threads that work on one fetch.
@@ -57,6 +63,8 @@ impl Default for Config {
             max_negotiation_bytes: 32 << 20,
             concurrent_fetches: 64,
             concurrent_pushes: 16,
+            concurrent_requests: 256,
+            tenant_share_percent: 50,
             max_connections: 4096,
             fetch_threads: 1,
             push_threads: 2,
@@ -121,8 +129,10 @@ impl Config {
         at_least("max_push_objects", self.max_push_objects.into(), 1)?;
         at_least("max_object_bytes", self.max_object_bytes, 1)?;
         at_least("max_negotiation_bytes", self.max_negotiation_bytes, 4096)?;
-        at_least("concurrent_fetches", self.concurrent_fetches as u64, 1)?;
-        at_least("concurrent_pushes", self.concurrent_pushes as u64, 1)?;
+        at_least("concurrent_fetches", self.concurrent_fetches.into(), 1)?;
+        at_least("concurrent_pushes", self.concurrent_pushes.into(), 1)?;
+        at_least("concurrent_requests", self.concurrent_requests.into(), 1)?;
+        at_least("tenant_share_percent", self.tenant_share_percent.into(), 1)?;
         at_least("max_connections", self.max_connections as u64, 1)?;
         at_least("fetch_threads", self.fetch_threads as u64, 1)?;
         at_least("push_threads", self.push_threads as u64, 1)?;

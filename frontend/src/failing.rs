@@ -34,7 +34,7 @@ failing! {
     domain::tokens::AuthenticateError,
     domain::tokens::CreateTokenError,
     domain::tokens::RevokeTokenError,
-    crate::admission::Overloaded,
+    crate::admission::Refused,
     crate::auth::AuthError,
     crate::repository::CacheError,
     crate::repository::ViewError,
@@ -49,6 +49,7 @@ pub(crate) fn status(failure: Failure) -> StatusCode {
         Failure::Forbidden => StatusCode::FORBIDDEN,
         Failure::NotFound => StatusCode::NOT_FOUND,
         Failure::Conflict => StatusCode::CONFLICT,
+        Failure::Throttled => StatusCode::TOO_MANY_REQUESTS,
         Failure::Overloaded | Failure::Unavailable | Failure::Uncertain => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -8,7 +8,7 @@ use runtime::Runtime;
 use storage_node_api::Storage;
 use tokio::net::TcpListener;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Limits};
 use crate::auth::Throttle;
 use crate::config::CheckedConfig;
 use crate::failing::chain;
@@ -48,8 +48,17 @@ impl Frontend {
             runtime.clone(),
             settings.password_cost,
         );
-        let fetches = Admission::new(settings.concurrent_fetches, metrics.fetches.clone());
-        let pushes = Admission::new(settings.concurrent_pushes, metrics.pushes.clone());
+        let admission = |kind, working| {
+            let limits = Limits::of(working, settings.tenant_share_percent);
+            Admission::new(
+                limits,
+                metrics.admission.of(kind),
+                Arc::clone(&runtime.clock),
+            )
+        };
+        let fetches = admission("fetch", settings.concurrent_fetches);
+        let pushes = admission("push", settings.concurrent_pushes);
+        let requests = admission("request", settings.concurrent_requests);
         let site = Site {
             config,
             forge,
@@ -61,6 +70,7 @@ impl Frontend {
             throttle: Throttle::default(),
             fetches,
             pushes,
+            requests,
         };
         Ok(Self {
             site: Arc::new(site),

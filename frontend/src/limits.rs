@@ -37,11 +37,14 @@ pub const PACE_BYTES: u64 = 4 << 10;
 /// How long a shutdown waits for requests to end.
 pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a git request waits for its turn before it is turned away.
+/// How long a request waits for its turn before it is turned away.
 pub const TURN_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Git requests that may wait for their turn.
+/// Requests of a kind that may wait for their turn.
 pub const WAITING: usize = 256;
+
+/// Those of one tenant.
+pub const WAITING_OF_TENANT: usize = 128;
 
 /// What a turned-away client is told to wait, in seconds.
 pub const RETRY_AFTER_SECONDS: u64 = 5;

@@ -7,6 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::admission::AdmissionMetrics;
+
 /// What a frontend counts. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -16,10 +18,8 @@ pub struct Metrics {
     pub(crate) connections: Gauge,
     /// Connections turned away or cut, by reason.
     pub(crate) cut: Family<ReasonLabel, Counter>,
-    /// Fetches being served.
-    pub(crate) fetches: Gauge,
-    /// Pushes being served.
-    pub(crate) pushes: Gauge,
+    /// Who is served, waits, and is told to come back.
+    pub(crate) admission: AdmissionMetrics,
     /// Git services, by outcome.
     pub(crate) services: Family<ServiceLabels, Counter>,
     /// Failed sign-ins.
@@ -84,8 +84,7 @@ impl Metrics {
             durations,
             connections: Gauge::default(),
             cut: Family::default(),
-            fetches: Gauge::default(),
-            pushes: Gauge::default(),
+            admission: AdmissionMetrics::default(),
             services: Family::default(),
             failed_sign_ins: Counter::default(),
             cache: CacheMetrics::default(),
@@ -107,8 +106,7 @@ impl Metrics {
             "Connections cut, by reason",
             self.cut.clone(),
         );
-        registry.register("fetches", "Fetches being served", self.fetches.clone());
-        registry.register("pushes", "Pushes being served", self.pushes.clone());
+        self.admission.register(registry);
         registry.register(
             "git_services",
             "Git services, by outcome",

@@ -25,4 +25,6 @@ pub(crate) struct Site {
     pub(crate) throttle: Throttle,
     pub(crate) fetches: Admission,
     pub(crate) pushes: Admission,
+    /// All other requests: REST and pages.
+    pub(crate) requests: Admission,
 }

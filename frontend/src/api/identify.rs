@@ -5,6 +5,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 
+use crate::admission::{Cost, Tenant};
 use crate::api::ApiError;
 use crate::auth::authenticate;
 use crate::request::{Peer, refuse_body};
@@ -19,8 +20,18 @@ pub(super) async fn identify(
     let peer = Peer::of(request.extensions());
     let mut response = match authenticate(&site, request.headers(), peer).await {
         Ok(viewer) => {
-            request.extensions_mut().insert(viewer);
-            next.run(request).await
+            let tenant = Tenant::of(&viewer, peer);
+            match site.requests.enter(tenant, Cost::ONE).await {
+                Ok(_turn) => {
+                    request.extensions_mut().insert(viewer);
+                    next.run(request).await
+                }
+                Err(refused) => {
+                    let (parts, body) = request.into_parts();
+                    refuse_body(&parts.headers, body, &site.runtime).await;
+                    ApiError::from(refused).into_response()
+                }
+            }
         }
         Err(error) => {
             let (parts, body) = request.into_parts();

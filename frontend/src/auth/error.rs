@@ -36,7 +36,7 @@ impl AuthError {
         match self {
             Self::Malformed | Self::Wrong => Failure::Unauthenticated,
             Self::Token(error) => error.failure(),
-            Self::Throttled => Failure::Overloaded,
+            Self::Throttled => Failure::Throttled,
             Self::Password(error) => error.failure(),
             Self::Facts(error) => error.failure(),
         }
@@ -44,9 +44,6 @@ impl AuthError {
 
     /// The status to answer with.
     pub(crate) fn status(&self) -> StatusCode {
-        match self {
-            Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
-            other => failing::status(other.failure()),
-        }
+        failing::status(self.failure())
     }
 }

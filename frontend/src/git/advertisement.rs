@@ -1,20 +1,21 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use domain::Viewer;
 use git_serve::{Policy, ProtocolVersion, Repository, Service, Transport, advertise};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 
+use crate::admission::{Cost, Tenant};
 use crate::git::GitError;
 use crate::git::answer::answer;
 use crate::git::policy::policy;
 use crate::git::resolve::{Target, resolve};
 use crate::git::service::version;
 use crate::repository::{Absent, StorageRepository};
-use crate::request::RequestId;
+use crate::request::{Peer, RequestId};
 use crate::site::Site;
 
 #[derive(Debug, Deserialize)]
@@ -29,8 +30,10 @@ pub(super) async fn info_refs(
     Extension(id): Extension<RequestId>,
     Path((owner, name)): Path<(String, String)>,
     Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, GitError> {
+    let tenant = Tenant::of(&viewer, Peer::of(request.extensions()));
+    let headers = request.headers();
     let Some(service) = asked.service else {
         return Err(super::dumb::refusal());
     };
@@ -43,11 +46,15 @@ pub(super) async fn info_refs(
             Target::Existing(row) => Box::new(StorageRepository::new(site.cache.clone(), &row)),
             Target::New { .. } => Box::new(Absent),
         };
+    let turn = site.requests.enter(tenant, Cost::ONE).await?;
     let policy = policy(&site.config.config, id.to_string());
-    let version = version(&headers);
+    let version = version(headers);
     let content_type = service.advertisement_content_type();
     let said = answer(&site, "advertisement", content_type, None, move |output| {
-        Box::pin(said(repository, policy, service, version, output))
+        Box::pin(async move {
+            let _turn = turn;
+            said(repository, policy, service, version, output).await
+        })
     });
     Ok(said.await)
 }

@@ -7,14 +7,14 @@ use domain::{Commits, Repository as Row, Viewer};
 use git_serve::{Mode, ProtocolVersion, Repository, Service, receive_pack, upload_pack};
 use http::{HeaderMap, StatusCode, header};
 
-use crate::admission::Turn;
+use crate::admission::{Cost, Tenant, Turn};
 use crate::git::GitError;
 use crate::git::answer::answer;
 use crate::git::input::input;
 use crate::git::policy::policy;
 use crate::git::resolve::{Target, create, resolve};
 use crate::repository::{Absent, Authority, StorageRepository};
-use crate::request::{RequestId, refuse_body};
+use crate::request::{Peer, RequestId, refuse_body};
 use crate::site::Site;
 
 /// The length of a request that only asks whether it would be let in: a flush
@@ -39,7 +39,9 @@ pub(super) async fn fetch(
 ) -> Result<Response, GitError> {
     let service = Service::UploadPack;
     let (parts, body) = request.into_parts();
-    let (row, turn) = match enter_fetch(&site, &viewer, &parts.headers, &owner, &name).await {
+    let tenant = Tenant::of(&viewer, Peer::of(&parts.extensions));
+    let entered = enter_fetch(&site, &viewer, tenant, &parts.headers, &owner, &name);
+    let (row, turn) = match entered.await {
         Ok(entered) => entered,
         Err(error) => {
             refuse_body(&parts.headers, body, &site.runtime).await;
@@ -85,7 +87,9 @@ pub(super) async fn push(
 ) -> Result<Response, GitError> {
     let service = Service::ReceivePack;
     let (parts, body) = request.into_parts();
-    let (target, turn) = match enter_push(&site, &viewer, &parts.headers, &owner, &name).await {
+    let tenant = Tenant::of(&viewer, Peer::of(&parts.extensions));
+    let entered = enter_push(&site, &viewer, tenant, &parts.headers, &owner, &name);
+    let (target, turn) = match entered.await {
         Ok(entered) => entered,
         Err(error) => {
             refuse_body(&parts.headers, body, &site.runtime).await;
@@ -132,13 +136,17 @@ pub(super) async fn push(
 async fn enter_fetch(
     site: &Site,
     viewer: &Viewer,
+    tenant: Tenant,
     headers: &HeaderMap,
     owner: &str,
     name: &str,
 ) -> Result<(Box<Row>, Turn), GitError> {
     check_content_type(headers, Service::UploadPack)?;
     match resolve(site, viewer, Service::UploadPack, owner, name).await? {
-        Target::Existing(row) => Ok((row, site.fetches.enter().await?)),
+        Target::Existing(row) => {
+            let cost = Cost::of_fetch(site.cache.stored_bytes(row.storage));
+            Ok((row, site.fetches.enter(tenant, cost).await?))
+        }
         Target::New { .. } => Err(GitError::not_found()),
     }
 }
@@ -147,13 +155,15 @@ async fn enter_fetch(
 async fn enter_push(
     site: &Site,
     viewer: &Viewer,
+    tenant: Tenant,
     headers: &HeaderMap,
     owner: &str,
     name: &str,
 ) -> Result<(Target, Turn), GitError> {
     check_content_type(headers, Service::ReceivePack)?;
     let target = resolve(site, viewer, Service::ReceivePack, owner, name).await?;
-    Ok((target, site.pushes.enter().await?))
+    let cost = Cost::of_push(content_length(headers));
+    Ok((target, site.pushes.enter(tenant, cost).await?))
 }
 
 fn for_push(site: &Site, viewer: &Viewer, row: &Row) -> Box<dyn Repository> {
@@ -172,6 +182,11 @@ fn is_probe(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_LENGTH)
         .is_some_and(|length| length.as_bytes() == PROBE_BYTES)
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 fn check_content_type(headers: &HeaderMap, service: Service) -> Result<(), GitError> {

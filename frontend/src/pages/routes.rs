@@ -8,13 +8,14 @@ use axum::routing::{get, post};
 use domain::Viewer;
 use http::{StatusCode, header};
 
+use crate::admission::{Cost, Tenant};
 use crate::auth::Session;
 use crate::failing::public_message;
 use crate::pages::asset::{STYLE_PATH, style};
 use crate::pages::error::PageError;
 use crate::pages::visitor::Visitor;
 use crate::pages::{home, owner, raw, refs, repository, sign_in};
-use crate::request::{Area, observe, security_headers};
+use crate::request::{Area, Peer, observe, security_headers};
 use crate::site::Site;
 
 /// The pages that people look at.
@@ -69,10 +70,15 @@ async fn visit(State(site): State<Arc<Site>>, mut request: Request, next: Next) 
             return PageError::new(StatusCode::SERVICE_UNAVAILABLE, message).page(&visitor);
         }
     };
+    let tenant = Tenant::of(&session.viewer, Peer::of(request.extensions()));
     let form_token = session.form_token();
     let visitor = Visitor {
         viewer: session.viewer,
         form_token,
+    };
+    let _turn = match site.requests.enter(tenant, Cost::ONE).await {
+        Ok(turn) => turn,
+        Err(refused) => return PageError::from(refused).page(&visitor),
     };
     request.extensions_mut().insert(visitor.clone());
     let mut response = next.run(request).await;

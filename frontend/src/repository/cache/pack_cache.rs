@@ -133,6 +133,11 @@ impl PackCache {
         }
     }
 
+    /// The bytes of what is cached of a repository, if anything is.
+    pub(crate) fn stored_bytes(&self, id: RepositoryId) -> Option<u64> {
+        self.state().disk.get(&id).map(|disk| disk.bytes)
+    }
+
     /// A new directory for a push.
     pub(crate) async fn quarantine(&self) -> Result<Quarantine, CacheError> {
         let layout = self.layout.clone();

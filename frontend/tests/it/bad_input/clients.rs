@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frontend::limits::{HTTP_BUFFER_BYTES, PACE_WINDOW, STALL_WINDOW};
+use frontend::limits::{HTTP_BUFFER_BYTES, PACE_WINDOW, STALL_WINDOW, TURN_PATIENCE};
 use runtime::Runtime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -52,17 +52,31 @@ async fn push_noise(forge: &TestForge) -> String {
     let tip = git(&work, &["rev-parse", "HEAD"]).await;
     let body = format!("0011command=fetch00010032want {tip}\n0009done\n0000");
     let request = Request::new("POST", "/alice/project.git/git-upload-pack")
+        .by("alice")
         .header("Git-Protocol", "version=2")
         .body(FETCH, body.clone());
     format!("{}\r\n{body}", request.head())
 }
 
-/// How many fetches are being answered.
-async fn fetches(forge: &TestForge) -> usize {
+const ADMITTED: &str = "devflow_frontend_admitted{kind=\"fetch\"} ";
+const WAITING: &str = "devflow_frontend_waiting{kind=\"fetch\"} ";
+
+/// What a metric is now.
+async fn metric(forge: &TestForge, name: &str) -> usize {
     let metrics = forge.get("/metrics").await.text();
-    let mut lines = metrics.lines();
-    let value = lines.find_map(|line| line.strip_prefix("devflow_frontend_fetches "));
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name));
     value.unwrap().parse().unwrap()
+}
+
+/// Waits until a metric has that value.
+async fn until(forge: &TestForge, name: &str, value: usize) {
+    for _ in 0..3_000 {
+        if metric(forge, name).await == value {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{name} did not become {value} within a minute");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +94,7 @@ async fn clients_that_leave_in_the_middle_of_a_clone() {
     let forge = with_project(false).await;
     let fetch = push_noise(&forge).await;
     let mut streams = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..2 {
         let mut stream = TcpStream::connect(forge.address).await.unwrap();
         stream.write_all(fetch.as_bytes()).await.unwrap();
         stream.read_exact(&mut [0; 1]).await.unwrap();
@@ -95,13 +109,39 @@ async fn clients_that_leave_in_the_middle_of_a_clone() {
     )
     .await;
     drop(streams);
-    for _ in 0..200 {
-        if fetches(&forge).await == 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    until(&forge, ADMITTED, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_that_asks_for_more_than_its_share() {
+    let (forge, clock) = with_project_in_slow_motion().await;
+    let fetch = push_noise(&forge).await;
+    // Of eight units it may have four, and a fetch of so many bytes takes two.
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(forge.address).await.unwrap();
+        stream.write_all(fetch.as_bytes()).await.unwrap();
+        stream.read_exact(&mut [0; 1]).await.unwrap();
+        streams.push(stream);
     }
-    panic!("clones of clients that left go on");
+    let clone = forge.path("clone");
+    let url = forge.anonymous_url("alice/project.git");
+    let clone = ["clone", "-q", &url, clone.to_str().unwrap()];
+    git(forge.scratch.path(), &clone).await;
+    let mut third = TcpStream::connect(forge.address).await.unwrap();
+    third.write_all(fetch.as_bytes()).await.unwrap();
+    until(&forge, WAITING, 1).await;
+    clock.advance(TURN_PATIENCE);
+    let mut answer = Vec::new();
+    third.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    assert!(
+        answer.to_ascii_lowercase().contains("retry-after: 5"),
+        "{answer}"
+    );
+    assert!(answer.contains("too many requests of yours"), "{answer}");
+    drop(streams);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +154,7 @@ async fn client_that_reads_one_byte_a_second() {
     stream.write_all(fetch.as_bytes()).await.unwrap();
     stream.read_exact(&mut [0; 1]).await.unwrap();
     let mut seconds: u64 = 0;
-    while fetches(&forge).await > 0 {
+    while metric(&forge, ADMITTED).await > 0 {
         if stream.read_exact(&mut [0; 1]).await.is_err() {
             break;
         }
