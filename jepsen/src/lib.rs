@@ -12,6 +12,10 @@
 )]
 
 pub mod chaos;
+pub mod checkers;
 pub mod clients;
 pub mod git_suite;
 pub mod harness;
+pub mod history;
+pub mod network;
+pub mod shim;

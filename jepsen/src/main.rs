@@ -1,4 +1,5 @@
-//! The black-box tests as commands: `./dev clients`, `./dev chaos`, `./dev git-suite`.
+//! The black-box tests as commands: `./dev clients`, `./dev chaos`, `./dev failover`,
+//! `./dev git-suite`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,8 +22,10 @@ enum Command {
         #[arg(long, value_name = "PATH")]
         repository: Option<PathBuf>,
     },
-    /// Pushes while nodes and frontends are killed.
-    Chaos(chaos::Options),
+    /// Faults against a cluster in use, and the verdict.
+    Chaos(Box<chaos::Options>),
+    /// How long writes stand still when a leader is lost.
+    Failover(chaos::failover::Options),
     /// git's own scripts over the bare-directory mode.
     GitSuite(git_suite::Options),
 }
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Clients { repository } => clients::run(repository.as_deref()),
         Command::Chaos(options) => chaos::run(&options),
+        Command::Failover(options) => chaos::failover::run(&options),
         Command::GitSuite(options) => git_suite::run(&options),
     };
     match outcome {

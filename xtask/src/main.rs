@@ -49,8 +49,13 @@ const CHORES: &[(&str, &str, Chore)] = &[
     ),
     (
         "chaos",
-        "pushes while nodes and frontends are killed (--pushes N --kills N)",
+        "faults against a cluster in use, and the verdict (--faults A,B --for 60s --seed N --page FILE)",
         run::chaos,
+    ),
+    (
+        "failover",
+        "how long writes stand still when a leader is lost (--times N --partition)",
+        run::failover,
     ),
     (
         "simulate",

@@ -111,6 +111,11 @@ pub(crate) fn chaos(arguments: &[String]) -> Result<(), String> {
     black_box("chaos", arguments)
 }
 
+/// `./dev failover`.
+pub(crate) fn failover(arguments: &[String]) -> Result<(), String> {
+    black_box("failover", arguments)
+}
+
 /// `./dev simulate --seed N`.
 pub(crate) fn simulate(arguments: &[String]) -> Result<(), String> {
     setup::all()?;

@@ -1,118 +1,36 @@
-//! Pushes while nodes and frontends are killed, and the proof afterwards.
+//! Faults of a chosen mix, for a chosen time, against a cluster in use; then the verdict.
 //!
-//! Every push is recorded with its outcome (`ok`, `fail`, `unknown`) in a
-//! history of JSON lines. After the last kill everything is started again, and
-//! then: every acknowledged push is there, in every clone, by every frontend;
-//! no push is there in part (each moves two branches atomically); every node
-//! holds every chunk that placement names, intact; all replicas of a group have
-//! one state hash.
+//! Three storage nodes and two frontends run as real processes, each on a host
+//! of a network of our own ([`crate::network`]) where this process may make
+//! one. Clients compare and swap refs, move groups of refs atomically, make and
+//! change repositories of one name, and push packs by real git, through all
+//! frontends; what they saw is a [`crate::history`]. First nothing is broken, then the
+//! faults come one after the other in an order that follows the seed, then
+//! all is mended, and in the end:
+//!
+//! | verdict | the promise |
+//! |---|---|
+//! | `refs`, `groups`, `names` | each register is linearizable, the reads after the last fault included: so what was acknowledged is there |
+//! | `atomicity` | nobody ever saw one ref of a group moved without the others |
+//! | `pushes` | every acknowledged push is whole in a clone through every frontend, and none is there in part |
+//! | `replicas` | all replicas of a group have one state hash at one index, and no node lacks a chunk |
+//! | `content` | every node that placement names holds every chunk, intact |
+//! | `faults` | every fault could be mended, and no process ended by itself |
 
-mod history;
-mod killer;
-mod pusher;
-mod verdict;
+mod bug;
+mod field;
+mod nemesis;
+mod options;
+mod page;
+mod report;
+mod run;
+mod schedule;
+mod whole;
+mod workload;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
-use std::{fs, thread};
+pub mod failover;
 
-use anyhow::{Context, ensure};
-use clap::Args;
-
-use crate::harness::{Cluster, Http};
-use history::History;
-
-/// What to run.
-#[derive(Clone, Debug, Args)]
-pub struct Options {
-    /// How many pushes must be acknowledged.
-    #[arg(long, default_value_t = 200)]
-    pub pushes: usize,
-    /// How many processes must be killed meanwhile.
-    #[arg(long, default_value_t = 20)]
-    pub kills: usize,
-    /// How many push at once, each to a repository of its own.
-    #[arg(long, default_value_t = 4)]
-    pub pushers: usize,
-    /// How many frontends.
-    #[arg(long, default_value_t = 2)]
-    pub frontends: usize,
-    /// The seed of what is killed and when.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Where the history is written.
-    #[arg(long, default_value = "chaos-history.jsonl")]
-    pub history: PathBuf,
-}
-
-/// What pushers and killer share.
-struct Shared {
-    history: History,
-    acknowledged: AtomicUsize,
-    kills: AtomicUsize,
-    stop: AtomicBool,
-}
-
-/// Runs the test and fails on the first broken promise.
-pub fn run(options: &Options) -> anyhow::Result<()> {
-    let place = tempfile::tempdir()?;
-    let mut cluster = Cluster::start(place.path(), 3, options.frontends)?;
-    let bases: Vec<String> = (0..options.frontends)
-        .map(|n| cluster.base(n))
-        .collect::<anyhow::Result<_>>()?;
-    println!(
-        "three nodes, {} frontends; seed {}",
-        options.frontends, options.seed
-    );
-    let http = Http::new(&bases[0]);
-    for pusher in 0..options.pushers {
-        let body = serde_json::json!({"name": format!("target{pusher}")});
-        http.call("POST", "/api/v1/user/repos", Some(&body))?;
-    }
-
-    let shared = Arc::new(Shared {
-        history: History::create(&options.history)?,
-        acknowledged: AtomicUsize::new(0),
-        kills: AtomicUsize::new(0),
-        stop: AtomicBool::new(false),
-    });
-    let pushers: Vec<_> = (0..options.pushers)
-        .map(|number| {
-            let (shared, bases) = (Arc::clone(&shared), bases.clone());
-            let directory = place.path().join(format!("pusher{number}"));
-            thread::spawn(move || pusher::push_until_stopped(number, &directory, &bases, &shared))
-        })
-        .collect();
-    let outcome = killer::kill_until_enough(&mut cluster, options, &shared);
-    shared.stop.store(true, Ordering::SeqCst);
-    let mut logs = Vec::new();
-    for pusher in pushers {
-        logs.push(
-            pusher
-                .join()
-                .map_err(|_| anyhow::anyhow!("a pusher panicked"))??,
-        );
-    }
-    outcome?;
-
-    let (ok, fail, unknown) = shared.history.counts();
-    println!(
-        "{ok} pushes acknowledged, {fail} failed, {unknown} unknown; {} kills",
-        shared.kills.load(Ordering::SeqCst)
-    );
-    ensure!(ok >= options.pushes, "only {ok} pushes were acknowledged");
-    killer::revive_all(&mut cluster)?;
-    let settled = cluster.wait_until_settled(Duration::from_secs(180));
-    let settled = settled.context("after all kills")?;
-    println!(
-        "{} groups: one state hash each on all three nodes",
-        settled.nodes[0].groups.len()
-    );
-    print!("{}", cluster.wait_until_verified(Duration::from_secs(90))?);
-    verdict::check(&bases, &logs, &place.path().join("verdict"))?;
-    println!("history: {}", fs::canonicalize(&options.history)?.display());
-    println!("{ok} passed, 0 failed");
-    Ok(())
-}
+pub use bug::Bug;
+pub use options::Options;
+pub use report::{Phase, Report};
+pub use run::{judge, run};

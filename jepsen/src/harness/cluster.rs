@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,11 +10,22 @@ use serde::Deserialize;
 
 use super::Http;
 use super::process::{Process, devflow, free_address};
+use crate::network::Host;
 
-/// Storage nodes and frontends on loopback.
+/// Where each process of a cluster runs, in the order nodes, then frontends.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// The hosts; none for loopback.
+    pub hosts: Vec<Arc<Host>>,
+    /// For each node its environment.
+    pub variables: Vec<Vec<(String, String)>>,
+}
+
+/// Storage nodes and frontends, on loopback or on hosts of a network of our own.
 #[derive(Debug)]
 pub struct Cluster {
     directory: PathBuf,
+    layout: Layout,
     /// The storage nodes, in the order in which they joined.
     pub nodes: Vec<Process>,
     /// The frontends.
@@ -58,8 +70,20 @@ pub struct GroupStatus {
 impl Cluster {
     /// Makes a cluster of `nodes` storage nodes and `frontends` frontends.
     pub fn start(directory: &Path, nodes: usize, frontends: usize) -> anyhow::Result<Self> {
+        Self::start_as(directory, nodes, frontends, Layout::default())
+    }
+
+    /// The same, each process at its place. The calling thread must be able to
+    /// reach the hosts, if there are any.
+    pub fn start_as(
+        directory: &Path,
+        nodes: usize,
+        frontends: usize,
+        layout: Layout,
+    ) -> anyhow::Result<Self> {
         let mut cluster = Self {
             directory: directory.to_owned(),
+            layout,
             nodes: Vec::new(),
             frontends: Vec::new(),
         };
@@ -71,6 +95,11 @@ impl Cluster {
             cluster.add_frontend(number)?;
         }
         Ok(cluster)
+    }
+
+    /// The data directory of a node, counted from nought.
+    pub fn data(&self, node: usize) -> PathBuf {
+        self.directory.join(format!("node{}", node + 1))
     }
 
     /// The web address of a frontend.
@@ -143,7 +172,11 @@ impl Cluster {
 
     fn add_node(&mut self, number: usize) -> anyhow::Result<()> {
         let data = self.directory.join(format!("node{number}"));
-        let (listen, bulk) = (free_address()?, free_address()?);
+        let host = self.layout.hosts.get(number - 1).cloned();
+        let (listen, bulk) = match &host {
+            Some(host) => (address(host, 7001), address(host, 7002)),
+            None => (free_address()?, free_address()?),
+        };
         if number == 1 {
             run(&[
                 "cluster",
@@ -156,23 +189,38 @@ impl Cluster {
                 &bulk.to_string(),
             ])?;
         } else {
-            self.join(&data, "node", Some((listen, bulk)))?;
+            self.join(&data, "node", Some((listen, bulk)), host.as_ref())?;
         }
         let name = format!("node{number}");
         let arguments = ["storage-node", "--data", path(&data)?];
-        self.nodes
-            .push(Process::start(&name, &arguments, 2, &self.directory)?);
+        let variables = self.layout.variables.get(number - 1);
+        let variables: Vec<(&str, &str)> = variables
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        let node = Process::start_on(host, &name, &arguments, &variables, 2, &self.directory)?;
+        self.nodes.push(node);
         Ok(())
     }
 
     fn add_frontend(&mut self, number: usize) -> anyhow::Result<()> {
         let data = self.directory.join(format!("frontend{number}"));
-        self.join(&data, "frontend", None)?;
+        let host = self
+            .layout
+            .hosts
+            .get(self.nodes.len() + number - 1)
+            .cloned();
+        self.join(&data, "frontend", None, None)?;
         let name = format!("frontend{number}");
-        let address = free_address()?.to_string();
+        let address = match &host {
+            Some(host) => address(host, 3000),
+            None => free_address()?,
+        };
+        let address = address.to_string();
         let arguments = ["frontend", "--data", path(&data)?, "--http", &address];
-        self.frontends
-            .push(Process::start(&name, &arguments, 1, &self.directory)?);
+        let frontend = Process::start_on(host, &name, &arguments, &[], 1, &self.directory)?;
+        self.frontends.push(frontend);
         Ok(())
     }
 
@@ -181,6 +229,7 @@ impl Cluster {
         data: &Path,
         role: &str,
         listen: Option<(SocketAddr, SocketAddr)>,
+        host: Option<&Arc<Host>>,
     ) -> anyhow::Result<()> {
         let first = self.directory.join("node1");
         let invitation = run(&["cluster", "invite", role, "--data", path(&first)?])?;
@@ -198,9 +247,20 @@ impl Cluster {
         if let Some((listen, bulk)) = &addresses {
             arguments.extend(["--listen", listen, "--bulk", bulk]);
         }
-        run(&arguments)?;
-        Ok(())
+        let Some(host) = host else {
+            return run(&arguments).map(drop);
+        };
+        // What only the host sees may be mounted at its data directory.
+        let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
+        host.run(move || {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            run(&arguments).map(drop)
+        })?
     }
+}
+
+fn address(host: &Host, port: u16) -> SocketAddr {
+    (host.address(), port).into()
 }
 
 /// Whether every group has the same voters, index and state on all nodes.

@@ -5,7 +5,7 @@ mod git;
 mod http;
 mod process;
 
-pub use cluster::{Cluster, GroupStatus, NodeStatus, Status, serve};
+pub use cluster::{Cluster, GroupStatus, Layout, NodeStatus, Status, serve};
 pub use git::{Git, Summary};
 pub use http::{Answer, Http};
 pub use process::{Process, devflow, free_address};

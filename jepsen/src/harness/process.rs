@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use super::{ADMINISTRATOR, PASSWORD};
+use crate::network::Host;
 
 /// How long a process may take until it says that it listens.
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -23,6 +25,7 @@ pub struct Process {
     name: String,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    host: Option<Arc<Host>>,
     log: PathBuf,
     child: Option<Child>,
     listeners: Vec<String>,
@@ -66,6 +69,18 @@ impl Process {
         expected: usize,
         logs: &Path,
     ) -> anyhow::Result<Self> {
+        Self::start_on(None, name, arguments, variables, expected, logs)
+    }
+
+    /// The same on a host of a network of our own.
+    pub fn start_on(
+        host: Option<Arc<Host>>,
+        name: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        expected: usize,
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
         let mut process = Self {
             name: name.to_owned(),
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
@@ -73,6 +88,7 @@ impl Process {
                 .iter()
                 .map(|&(k, v)| (k.to_owned(), v.to_owned()))
                 .collect(),
+            host,
             log: logs.join(format!("{name}.log")),
             child: None,
             listeners: Vec::new(),
@@ -131,6 +147,13 @@ impl Process {
         Ok(())
     }
 
+    /// Sends a signal to it.
+    pub fn signal(&self, signal: rustix::process::Signal) -> anyhow::Result<()> {
+        let child = self.child.as_ref().context("it does not run")?;
+        let pid = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process(pid, signal).with_context(|| format!("signal {}", self.name))
+    }
+
     /// SIGTERM, and a clean end in time.
     pub fn stop(&mut self) -> anyhow::Result<Duration> {
         let Some(mut child) = self.child.take() else {
@@ -159,7 +182,11 @@ impl Process {
 
     fn launch(&mut self, expected: usize) -> anyhow::Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut child = Command::new(devflow()?)
+        let mut command = match self.host {
+            Some(_) => Host::command(&devflow()?),
+            None => Command::new(devflow()?),
+        };
+        command
             .args(&self.arguments)
             .env("DEVFLOW_ADMIN__NAME", ADMINISTRATOR)
             .env("DEVFLOW_ADMIN__PASSWORD", PASSWORD)
@@ -167,9 +194,12 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("start {}", self.name))?;
+            .process_group(0);
+        let spawned = match &self.host {
+            Some(host) => host.run(move || command.spawn())?,
+            None => command.spawn(),
+        };
+        let mut child = spawned.with_context(|| format!("start {}", self.name))?;
         let lines = lines_of(child.stdout.take().context("standard output is piped")?);
         self.child = Some(child);
         self.listeners = self.wait_for(&lines, expected)?;

@@ -1,0 +1,161 @@
+//! What breaks things, one file each.
+//!
+//! A nemesis starts, which it describes in words for the history, and heals;
+//! between the two it is the schedule's turn to wait. Healing must leave the
+//! cluster as an operator would: processes run, disks have room, damage is
+//! repaired. What is broken follows from the seed, and from who leads just then.
+
+mod bridge;
+mod clock;
+mod corruption;
+mod full_disk;
+mod kill;
+mod one_way;
+mod partition;
+mod pause;
+mod power;
+mod slow_disk;
+mod slow_link;
+
+use anyhow::Context;
+use rand::rngs::StdRng;
+
+use super::field::{Field, Needs};
+
+/// Something that breaks a cluster.
+pub(super) trait Nemesis {
+    /// Breaks it, and says what exactly.
+    fn start(&mut self, field: &mut Field, random: &mut StdRng) -> anyhow::Result<String>;
+    /// Mends it.
+    fn heal(&mut self, field: &mut Field) -> anyhow::Result<()>;
+}
+
+/// One kind of nemesis.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    /// What it is called in `--faults` and in histories.
+    pub(super) name: &'static str,
+    /// What it does.
+    pub(super) what: &'static str,
+    /// What it needs.
+    pub(super) needs: Needs,
+    /// Makes one.
+    pub(super) make: fn() -> Box<dyn Nemesis>,
+}
+
+const NOTHING: Needs = Needs {
+    network: false,
+    shims: false,
+    small_disk: false,
+};
+const NETWORK: Needs = Needs {
+    network: true,
+    ..NOTHING
+};
+const SHIMS: Needs = Needs {
+    shims: true,
+    ..NOTHING
+};
+const SMALL_DISK: Needs = Needs {
+    network: true,
+    small_disk: true,
+    ..NOTHING
+};
+
+/// All of them.
+pub(super) const KINDS: &[Kind] = &[
+    Kind {
+        name: "kill",
+        what: "`kill -9` to a node or a frontend",
+        needs: NOTHING,
+        make: || Box::new(kill::Kill::default()),
+    },
+    Kind {
+        name: "pause",
+        what: "SIGSTOP to a node, and SIGCONT",
+        needs: NOTHING,
+        make: || Box::new(pause::Pause::default()),
+    },
+    Kind {
+        name: "partition",
+        what: "a node and all others lose each other's packets",
+        needs: NETWORK,
+        make: || Box::new(partition::Partition),
+    },
+    Kind {
+        name: "one-way",
+        what: "a node hears and is not heard, or is heard and does not hear",
+        needs: NETWORK,
+        make: || Box::new(one_way::OneWay),
+    },
+    Kind {
+        name: "bridge",
+        what: "two nodes lose each other and both keep the third",
+        needs: NETWORK,
+        make: || Box::new(bridge::Bridge),
+    },
+    Kind {
+        name: "slow-link",
+        what: "packets to and from a node come late, overtake one another, and are lost now and then",
+        needs: NETWORK,
+        make: || Box::new(slow_link::SlowLink),
+    },
+    Kind {
+        name: "slow-disk",
+        what: "each sync of a node takes up to 0.3 s longer",
+        needs: SHIMS,
+        make: || Box::new(slow_disk::SlowDisk::default()),
+    },
+    Kind {
+        name: "clock",
+        what: "a node's wall clock jumps by up to a day, forward or back",
+        needs: SHIMS,
+        make: || Box::new(clock::Clock::default()),
+    },
+    Kind {
+        name: "power",
+        what: "a node, or all at once, are killed and lose what they did not sync",
+        needs: SHIMS,
+        make: || Box::new(power::Power::default()),
+    },
+    Kind {
+        name: "full-disk",
+        what: "a node's disk has no byte left",
+        needs: SMALL_DISK,
+        make: || Box::new(full_disk::FullDisk),
+    },
+    Kind {
+        name: "corruption",
+        what: "bytes of a stopped node's volumes change, and it starts again",
+        needs: NOTHING,
+        make: || Box::new(corruption::Corruption),
+    },
+];
+
+/// The kinds with these names.
+pub(super) fn find(names: &[String]) -> anyhow::Result<Vec<Kind>> {
+    let find_one = |name: &String| {
+        let kind = KINDS.iter().find(|kind| kind.name == name);
+        let known = || {
+            KINDS
+                .iter()
+                .map(|kind| kind.name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        kind.copied()
+            .with_context(|| format!("no fault is called {name}: choose from {}", known()))
+    };
+    names.iter().map(find_one).collect()
+}
+
+impl Needs {
+    /// What either needs.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            network: self.network || other.network,
+            shims: self.shims || other.shims,
+            small_disk: self.small_disk || other.small_disk,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use std::fmt::Write as _;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use rand::Rng;
+
+use super::Shared;
+use crate::harness::Git;
+use crate::history::{Action, Outcome};
+
+/// What one pusher did to its repository.
+#[derive(Debug)]
+pub(crate) struct Log {
+    /// The repository, with its owner.
+    pub(crate) repository: String,
+    /// Every commit that was tried, with its outcome, in order. Each was pushed
+    /// to both branches, or meant to be.
+    pub(crate) pushes: Vec<(String, Outcome)>,
+}
+
+/// The repository of a pusher.
+pub(super) fn repository(owner: &str, run: &str, number: usize) -> String {
+    format!("{owner}/packs-{run}-{number}")
+}
+
+/// Commits and pushes by real git, to one frontend after the other, until told to stop.
+///
+/// Each push brings some tens of KiB that no other has, moves `main` and `twin`
+/// to one commit, atomically, and adds a tag of its own, so that a torn push
+/// would show.
+pub(super) fn push(shared: &Shared, number: usize, directory: &Path) -> anyhow::Result<Log> {
+    let mut random = rand::rng();
+    let repository = repository(&shared.owner, &shared.names.run, number);
+    let git = Git::init(directory, false)?;
+    let mut pushes = Vec::new();
+    for round in 0.. {
+        if !shared.is_running() {
+            break;
+        }
+        let mut content = String::new();
+        for _ in 0..random.random_range(100..4000) {
+            writeln!(content, "{:032x}", random.random::<u128>())?;
+        }
+        let commit = git.commit(&format!("file{}.txt", round % 10), &content)?;
+        let door = &shared.doors[round % shared.doors.len()];
+        let mut event = shared.begin(format!("packs-{number}"), Action::Push, &repository, door);
+        let url = url(&door.base, &door.credentials, &repository);
+        (event.outcome, event.said) = push_once(&git, &url, round)?;
+        event.value = Some(commit.clone());
+        event.answered = event.outcome != Outcome::Unknown;
+        let outcome = event.outcome;
+        shared.end(event)?;
+        pushes.push((commit, outcome));
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(Log { repository, pushes })
+}
+
+/// A URL with credentials in it.
+pub(crate) fn url(base: &str, credentials: &str, repository: &str) -> String {
+    let (scheme, host) = base.split_once("://").unwrap_or(("http", base));
+    let credentials = credentials.replace(' ', "%20");
+    format!("{scheme}://{credentials}@{host}/{repository}.git")
+}
+
+fn push_once(git: &Git, url: &str, round: usize) -> anyhow::Result<(Outcome, String)> {
+    let tag = format!("HEAD:refs/tags/t{round}");
+    // Never a fast-forward question: an earlier push of unknown outcome may have happened.
+    let output = git.output(&[
+        "-c",
+        "http.lowSpeedLimit=1",
+        "-c",
+        "http.lowSpeedTime=20",
+        "push",
+        "--atomic",
+        "--force",
+        url,
+        "HEAD:refs/heads/main",
+        "HEAD:refs/heads/twin",
+        &tag,
+    ]);
+    let output = output.context("run git push")?;
+    if output.status.success() {
+        return Ok((Outcome::Ok, String::new()));
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let refused = said.contains("[remote rejected]") && !said.contains("may have happened");
+    let outcome = if refused {
+        Outcome::Fail
+    } else {
+        Outcome::Unknown
+    };
+    Ok((outcome, said))
+}
