@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
+use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -174,6 +175,16 @@ impl Node for Remote {
             .network
             .call(self.from, self.to, what, move |node| async move {
                 node.scrub(order).await
+            });
+        call.await.map_err(|lost| self.error(lost))?
+    }
+
+    async fn collect(&self, order: CollectOrder) -> Result<CollectReport, NodeError> {
+        let what = format!("collect: {order:?}");
+        let call = self
+            .network
+            .call(self.from, self.to, what, move |node| async move {
+                node.collect(order).await
             });
         call.await.map_err(|lost| self.error(lost))?
     }
