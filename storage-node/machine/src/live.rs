@@ -66,12 +66,7 @@ pub(crate) fn listed_chunks(
     }
 }
 
-fn is_listed(
-    state: &dyn Reader,
-    head: &Head,
-    blob: BlobKey,
-    removed: bool,
-) -> Result<bool, Fault> {
+fn is_listed(state: &dyn Reader, head: &Head, blob: BlobKey, removed: bool) -> Result<bool, Fault> {
     let since = load(state, &RemovedKey(blob))?;
     Ok(since.is_none_or(|since| removed && since >= head.generation))
 }

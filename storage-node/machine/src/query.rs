@@ -13,7 +13,8 @@ use storage_node_api::{DedupDomain, Generation, MapEpoch, RepositoryId, Slot};
 use crate::apply::closed;
 use crate::fault::Fault;
 use crate::keys::{
-    BlobKey, BlobPartKey, CycleKey, EventKey, FeedKey, HeadKey, MapKey, PackKey, RefKey, RepositoryKey, Seal,
+    BlobKey, BlobPartKey, CycleKey, EventKey, FeedKey, HeadKey, MapKey, PackKey, RefKey,
+    RepositoryKey, Seal,
 };
 use crate::live::{listed_chunks, live_chunks};
 use crate::reader::{Reader, list, load};

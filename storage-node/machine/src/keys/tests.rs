@@ -8,8 +8,8 @@ use storage_node_api::{BlobOwner, DedupDomain, OwnerId, RepositoryId, RequestId,
 
 use super::{
     BlobKey, BlobPartKey, EventKey, FeedKey, HeadKey, Key, MapKey, OwnerKey, PackKey,
-    PackNumberKey, PartKey, RefKey, RemovedKey, RepositoryKey, RequestKey, RequestOrderKey, Seal, UploadKey,
-    UploadOrderKey,
+    PackNumberKey, PartKey, RefKey, RemovedKey, RepositoryKey, RequestKey, RequestOrderKey, Seal,
+    UploadKey, UploadOrderKey,
 };
 
 fn hex(bytes: &[u8]) -> String {
