@@ -10,7 +10,7 @@ use storage_node_api::order::{
     Answer, Command, Committed, ProposeError, Query, ReadError, Request,
 };
 use storage_node_api::scrub::{ScrubOrder, ScrubReport};
-use storage_node_api::{DedupDomain, GroupId, NodeId, ReadPoint, RequestId};
+use storage_node_api::{DedupDomain, Generation, GroupId, NodeId, ReadPoint, RequestId};
 
 use super::{Lost, Network, Sender};
 use crate::mutation::Mutation;
@@ -95,6 +95,9 @@ impl Node for Remote {
             && self.breaks(Mutation::AtomicIsNot)
         {
             push.atomic = false;
+        }
+        if self.breaks(Mutation::OldSessionsCommit) {
+            forge_receipts(&mut request.command);
         }
         let what = format!("propose {} to group {group}", request.id);
         let call = self.network.call(self.from, self.to, what, move |node| {
@@ -197,5 +200,23 @@ impl Node for Remote {
                 node.machine_version().await
             });
         call.await.map_err(|lost| self.error(lost))?
+    }
+}
+
+/// Makes all receipts of a commit look as if they were of the latest generation.
+fn forge_receipts(command: &mut Command) {
+    let mut blobs = Vec::new();
+    match command {
+        Command::PutBlob { blob, .. } => blobs.push(blob),
+        Command::Push(push) => {
+            let packs = push.pack.iter_mut();
+            blobs.extend(packs.flat_map(|pack| [&mut pack.pack, &mut pack.index]));
+        }
+        _ => {}
+    }
+    for blob in blobs {
+        for receipt in &mut blob.certificate.receipts {
+            receipt.generation = Generation(u64::MAX);
+        }
     }
 }
