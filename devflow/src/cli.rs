@@ -84,6 +84,8 @@ pub(crate) enum ClusterCommand {
     Policy(PolicyCommand),
     /// Has the nodes verify all that they keep, now, and repair it from each other.
     Scrub(ScrubArguments),
+    /// Has the nodes drop what nothing names any more, now.
+    Collect(CollectArguments),
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +158,21 @@ pub(crate) struct ScrubArguments {
     /// Without pauses, rather than at node.scrub_bytes_per_second
     #[arg(long)]
     pub(crate) fast: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CollectArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Only counts what a cycle could drop; changes nothing
+    #[arg(long, conflicts_with_all = ["fast", "status"])]
+    pub(crate) dry_run: bool,
+    /// Without pauses, rather than at node.collect_bytes_per_second
+    #[arg(long, conflicts_with = "status")]
+    pub(crate) fast: bool,
+    /// Only shows how the cycle under way, or the last one, is
+    #[arg(long)]
+    pub(crate) status: bool,
 }
 
 /// Content of a dedup domain is kept by the policy that the domain is assigned,

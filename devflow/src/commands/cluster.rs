@@ -14,7 +14,7 @@ use storage_node_client::remote::RemoteLinks;
 use storage_node_client::tier::{Links, NoPeers};
 
 use super::identity::{INVITATION, Invitation, Place, directory, load, save};
-use super::{block_on, policy, scrub, status, verify};
+use super::{block_on, collect, policy, scrub, status, verify};
 use crate::cli::{ClusterCommand, InitArguments, InviteArguments, JoinArguments, Role};
 use crate::config::Config;
 
@@ -40,6 +40,17 @@ pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<()> {
                 fast: arguments.fast,
             };
             block_on(scrub::run(data, order))
+        }
+        ClusterCommand::Collect(arguments) => {
+            let data = Config::load(&arguments.common, None)?.data;
+            let order = match (arguments.status, arguments.dry_run) {
+                (true, _) => collect::Order::Status,
+                (_, true) => collect::Order::DryRun,
+                _ => collect::Order::Cycle {
+                    fast: arguments.fast,
+                },
+            };
+            block_on(collect::run(data, order))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod cluster;
+mod collect;
 pub(crate) mod frontend;
 pub(crate) mod git;
 mod identity;

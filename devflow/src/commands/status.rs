@@ -6,12 +6,14 @@ use anyhow::Context;
 use runtime::Runtime;
 use serde_json::{Value, json};
 use storage_node_api::Timestamp;
+use storage_node_api::collect::{Amount, CollectOrder, CollectReport};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::node::NodeStatus;
 use storage_node_api::scrub::{Faults, ScrubOrder, ScrubReport};
 use storage_node_client::tier::Links;
 
 use super::cluster::links;
+use super::collect;
 use super::scrub::{faults, progress};
 
 /// Asks every node of the map how it is.
@@ -24,14 +26,16 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         let link = links.node(node);
         let status = link.status().await;
         let scrub = link.scrub(ScrubOrder::Look).await;
-        nodes.push((node, status.ok(), scrub.ok()));
+        let collected = link.collect(CollectOrder::Look).await;
+        nodes.push((node, status.ok(), scrub.ok(), collected.ok()));
     }
     if as_json {
         let nodes: Vec<Value> = nodes
             .iter()
-            .map(|(node, status, scrub)| {
+            .map(|(node, status, scrub, collected)| {
                 let mut json = to_json(node.id.0, status.as_ref());
                 json["scrub"] = scrub.as_ref().map_or(Value::Null, scrub_to_json);
+                json["collect"] = collected.as_ref().map_or(Value::Null, collect_to_json);
                 json
             })
             .collect();
@@ -43,13 +47,16 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
     }
     println!("cluster {}, map epoch {}", map.cluster, map.epoch);
     let now = runtime.clock.now();
-    for (node, status, scrub) in &nodes {
+    for (node, status, scrub, collected) in &nodes {
         match status {
             None => println!("node {}  {}  does not answer", node.id, node.control),
             Some(status) => print(&node.control, status),
         }
         if let Some(scrub) = scrub {
             print_scrub(scrub, now);
+        }
+        if let Some(report) = collected {
+            println!("  collect    {}", collect::line(report));
         }
     }
     Ok(())
@@ -118,6 +125,22 @@ fn print_scrub(scrub: &ScrubReport, now: Timestamp) {
     for fault in &scrub.replicas {
         println!("  group {:<4} {}", fault.group, fault.reason);
     }
+}
+
+fn collect_to_json(report: &CollectReport) -> Value {
+    let amount = |amount: Amount| json!({"chunks": amount.chunks, "bytes": amount.bytes});
+    json!({
+        "generation": report.generation.0,
+        "started_in": report.started_in.map(|generation| generation.0),
+        "swept": report.swept.map(|generation| generation.0),
+        "live": amount(report.live),
+        "dead": amount(report.dead),
+        "extra": amount(report.extra),
+        "unconfirmed": amount(report.unconfirmed),
+        "dropped": amount(report.dropped),
+        "volumes_removed": report.volumes,
+        "given_back_bytes": report.given_back,
+    })
 }
 
 fn scrub_to_json(scrub: &ScrubReport) -> Value {

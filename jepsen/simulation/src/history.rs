@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chunking::BlobId;
 use git_id::ObjectId;
 use storage_node_api::refs::{RefCommand, RefOutcome};
-use storage_node_api::{RepositoryId, RequestId, Slot};
+use storage_node_api::{OwnerId, RepositoryId, RequestId, Slot};
 
 /// What an operation of a client came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,11 @@ pub enum Action {
         /// What was wrong with its bytes.
         wrong: Option<String>,
     },
+    /// An owner of a blob was to let it go.
+    RemoveBlob {
+        /// Which, by its number.
+        number: u64,
+    },
     /// All refs of a repository were read.
     ReadRefs {
         /// Whose.
@@ -81,6 +86,8 @@ pub struct Blob {
     pub slot: Slot,
     /// How many bytes.
     pub length: usize,
+    /// Who keeps it; nothing for a pack, which its repository keeps.
+    pub owner: Option<OwnerId>,
 }
 
 /// A push of the workload.
@@ -102,11 +109,29 @@ pub struct PushAction {
 
 /// Takes down what happens. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Arc<Mutex<(u64, Vec<Operation>)>>);
+pub struct Recorder {
+    taken: Arc<Mutex<(u64, Vec<Operation>)>>,
+    doomed: Arc<Mutex<BTreeSet<OwnerId>>>,
+}
 
 impl Recorder {
     fn inner(&self) -> MutexGuard<'_, (u64, Vec<Operation>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owners(&self) -> MutexGuard<'_, BTreeSet<OwnerId>> {
+        self.doomed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on an owner may be gone at any time.
+    pub fn doom(&self, owner: OwnerId) {
+        self.owners().insert(owner);
+    }
+
+    /// Whether somebody has asked for a blob's owner to go.
+    pub fn is_doomed(&self, blob: &Blob) -> bool {
+        blob.owner
+            .is_some_and(|owner| self.owners().contains(&owner))
     }
 
     /// The next moment.

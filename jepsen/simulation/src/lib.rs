@@ -13,6 +13,7 @@
 //! black-box tests of `jepsen` run.
 
 pub mod clock;
+pub mod collector;
 pub mod disks;
 pub mod entropy;
 pub mod history;

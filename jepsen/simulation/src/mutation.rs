@@ -25,6 +25,13 @@ pub enum Mutation {
     RetryWithNewId,
     /// One replica changes an entry before it applies it.
     ReplicaDiffers,
+    /// Receipts of any generation are taken for recent ones: uploads from before
+    /// a barrier are committed after it.
+    OldSessionsCommit,
+    /// The sweep sees every chunk as never touched.
+    DropsIgnoreTouches,
+    /// The manifests of some blobs are not listed.
+    ListingLosesBlobs,
 }
 
 impl Mutation {

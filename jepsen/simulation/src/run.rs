@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use runtime::{Random, SeededRandom};
 
+use crate::collector;
 use crate::entropy;
 use crate::history::Recorder;
 use crate::invariants::{self, Evidence};
@@ -131,8 +132,10 @@ async fn play(plan: &Plan, observer: &Observer, recorder: &Recorder) -> anyhow::
             tokio::time::sleep(SAMPLE).await;
         }
     });
+    let collecting = tokio::spawn(collector::run(world.network.clone(), plan.shape.seed));
     let struck = Nemesis::new(plan).run(&mut world).await;
     stop.store(true, Ordering::Relaxed);
+    collecting.abort();
     let mut clients = Vec::new();
     for work in working {
         clients.push(work.await?);

@@ -75,6 +75,9 @@ fn config(shape: &Shape) -> anyhow::Result<start::Checked> {
     let config = Config {
         groups: 2,
         reserve_bytes: 0,
+        // Cycles are begun by the nemesis.
+        collect_interval_seconds: 0,
+        volume_bytes: 8 << 20,
         raft: raft::Config {
             snapshot_entries: shape.snapshot_entries,
             ..raft::Config::for_testing()

@@ -13,6 +13,7 @@
 //! found (`storage-node/client`), what an entry does (`storage-node/machine`).
 
 pub mod blob;
+pub mod collect;
 pub mod content;
 mod effect;
 pub mod event;

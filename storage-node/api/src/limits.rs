@@ -56,6 +56,10 @@ pub const PUT_BATCH_BYTES: usize = 4 << 20;
 /// Chunks after which a page of live chunks ends, at the end of a manifest part.
 pub const LIVE_PAGE_CHUNKS: usize = 4096;
 
+/// The most removed manifests whose chunks one barrier forgets; more follow with
+/// the next entry.
+pub const FORGOTTEN_BLOBS: usize = 64;
+
 /// The most chunks asked after or fetched in one request to one node.
 pub const CHUNK_BATCH: usize = 1024;
 

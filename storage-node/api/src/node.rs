@@ -11,6 +11,7 @@ use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
 use serde::{Deserialize, Serialize};
 
+use crate::collect::{CollectOrder, CollectReport};
 use crate::content::{Receipt, Session};
 use crate::map::{ClusterMap, MACHINE_VERSION};
 use crate::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -75,6 +76,12 @@ pub trait Node: Debug + Send + Sync {
     /// keeps nothing on a disk has nothing to report.
     async fn scrub(&self, _order: ScrubOrder) -> Result<ScrubReport, NodeError> {
         Ok(ScrubReport::default())
+    }
+
+    /// Orders something of the node's collector, or only asks how it is. A node
+    /// that keeps nothing on a disk has nothing to report.
+    async fn collect(&self, _order: CollectOrder) -> Result<CollectReport, NodeError> {
+        Ok(CollectReport::default())
     }
 
     /// The newest machine version that the node's release understands. A

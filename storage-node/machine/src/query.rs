@@ -8,13 +8,15 @@ use storage_node_api::limits::{EVENT_PAGE, EVENT_PAGE_BYTES, LIVE_PAGE_CHUNKS};
 use storage_node_api::order::{Answer, Query};
 use storage_node_api::refs::{Ref, RefList};
 use storage_node_api::repository::PackList;
-use storage_node_api::{DedupDomain, RepositoryId, Slot};
+use storage_node_api::{DedupDomain, Generation, MapEpoch, RepositoryId, Slot};
 
+use crate::apply::closed;
 use crate::fault::Fault;
 use crate::keys::{
-    BlobKey, BlobPartKey, EventKey, FeedKey, MapKey, PackKey, RefKey, RepositoryKey, Seal,
+    BlobKey, BlobPartKey, CycleKey, EventKey, FeedKey, HeadKey, MapKey, PackKey, RefKey,
+    RepositoryKey, Seal,
 };
-use crate::live::live_chunks;
+use crate::live::{listed_chunks, live_chunks};
 use crate::reader::{Reader, list, load};
 use crate::value;
 
@@ -42,6 +44,8 @@ pub fn query(state: &dyn Reader, query: &Query) -> Result<Answer, Fault> {
             }
         }
         Query::LiveChunks { after } => live(state, after)?,
+        Query::Listing { after, removed } => listing(state, after, *removed)?,
+        Query::Cycle => cycle(state)?,
     })
 }
 
@@ -56,6 +60,38 @@ fn live(state: &dyn Reader, after: &[u8]) -> Result<Answer, Fault> {
         }
     })?;
     Ok(Answer::LiveChunks { chunks, next })
+}
+
+fn listing(state: &dyn Reader, after: &[u8], removed: bool) -> Result<Answer, Fault> {
+    let mut chunks = Vec::new();
+    let next = listed_chunks(state, after, removed, &mut |domain, part| {
+        chunks.extend(part.iter().map(|chunk| (domain, *chunk)));
+        if chunks.len() >= LIVE_PAGE_CHUNKS {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    Ok(Answer::Listing {
+        generation: load(state, &HeadKey)?.unwrap_or_default().generation,
+        epoch: load(state, &MapKey)?.map_or(MapEpoch(0), |map| map.epoch),
+        chunks,
+        next,
+    })
+}
+
+fn cycle(state: &dyn Reader) -> Result<Answer, Fault> {
+    let head = load(state, &HeadKey)?.unwrap_or_default();
+    let generation = match load(state, &MapKey)? {
+        // A data group's is that of its barrier, which it takes over with its first map.
+        _ if head.generation > Generation(0) => head.generation,
+        map => map.map_or(Generation(0), |map| map.generation),
+    };
+    Ok(Answer::Cycle {
+        generation,
+        cycle: load(state, &CycleKey)?.unwrap_or_default(),
+        forgets: !closed(state, head.generation, 1)?.is_empty(),
+    })
 }
 
 fn refs(state: &dyn Reader, id: RepositoryId, known: Option<u64>) -> Result<Answer, Fault> {
@@ -103,7 +139,7 @@ fn manifest(
     blob: BlobId,
 ) -> Result<Option<Manifest>, Fault> {
     let key = BlobKey { slot, domain, blob };
-    let Some(header) = load(state, &key)? else {
+    let Some(header) = load(state, &key)?.filter(|header| header.owners > 0) else {
         return Ok(None);
     };
     let chunks = list::<BlobPartKey>(state, &BlobPartKey::of(key))?

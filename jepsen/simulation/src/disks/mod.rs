@@ -58,6 +58,7 @@ impl Disks {
                 store: self.state.clone(),
                 node,
                 observer: observer.clone(),
+                broken,
             }),
             metadata: MetadataPlace::Memory,
         }

@@ -1,10 +1,14 @@
+use std::ops::{Bound, ControlFlow};
+
 use bytes::Bytes;
 use kv::{
     Batch, Direction, Durability, Family, KeyValue, KvError, Memory, Operation, Range, View, Visit,
 };
 use storage_node_api::{GroupId, NodeId};
 use storage_node_server::replica::REPLICAS;
+use storage_node_server::volumes::INDEX_FAMILY;
 
+use crate::mutation::Mutation;
 use crate::observer::Observer;
 
 /// The store of a node's raft log, whose syncs may be told to do nothing.
@@ -20,6 +24,7 @@ pub(super) struct StateStore {
     pub(super) store: Memory,
     pub(super) node: NodeId,
     pub(super) observer: Observer,
+    pub(super) broken: Option<Mutation>,
 }
 
 macro_rules! view {
@@ -43,7 +48,79 @@ macro_rules! view {
 }
 
 view!(LogStore);
-view!(StateStore);
+
+impl View for StateStore {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        let value = self.store.get(family, key)?;
+        if self.broken == Some(Mutation::DropsIgnoreTouches) && family == INDEX_FAMILY {
+            return Ok(value.map(|value| untouched(&value)));
+        }
+        Ok(value)
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        range: Range<'_>,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), KvError> {
+        if self.broken == Some(Mutation::DropsIgnoreTouches) && family == INDEX_FAMILY {
+            let mut shown = |key: &[u8], value: &[u8]| visit(key, &untouched(value));
+            return self.store.scan(family, range, direction, &mut shown);
+        }
+        self.store.scan(family, range, direction, visit)
+    }
+}
+
+/// The value of a chunk in the index, without its touch; any other as it is.
+fn untouched(value: &[u8]) -> Bytes {
+    const ENTRY_BYTES: usize = 30;
+    const TOUCH_BYTES: usize = 8;
+    let mut value = value.to_vec();
+    if value.len() == ENTRY_BYTES {
+        value[ENTRY_BYTES - TOUCH_BYTES..].fill(0);
+    }
+    value.into()
+}
+
+/// A view of the state in which a listing does not find some of the manifests.
+#[derive(Debug)]
+struct Lossy(Box<dyn View>);
+
+impl View for Lossy {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        self.0.get(family, key)
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        range: Range<'_>,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), KvError> {
+        /// Group and copy, before the machine's own key.
+        const PREFIX: usize = 12;
+        /// The tag of the parts of manifests.
+        const MANIFESTS: u8 = 0x21;
+        /// Tag, slot and domain, before a blob's id.
+        const BLOB: usize = PREFIX + 1 + 2 + 8;
+        let (Bound::Included(from) | Bound::Excluded(from)) = range.0 else {
+            return self.0.scan(family, range, direction, visit);
+        };
+        let of_one_blob = from.len() == BLOB + 32;
+        let listing = from.get(PREFIX) == Some(&MANIFESTS) && !of_one_blob;
+        if !listing {
+            return self.0.scan(family, range, direction, visit);
+        }
+        let mut shown = |key: &[u8], value: &[u8]| match key.get(BLOB) {
+            Some(first) if first % 8 == 0 => ControlFlow::Continue(()),
+            _ => visit(key, value),
+        };
+        self.0.scan(family, range, direction, &mut shown)
+    }
+}
 
 impl KeyValue for LogStore {
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), KvError> {
@@ -83,7 +160,11 @@ impl KeyValue for StateStore {
     }
 
     fn view(&self) -> Box<dyn View> {
-        self.store.view()
+        let view = self.store.view();
+        match self.broken {
+            Some(Mutation::ListingLosesBlobs) => Box::new(Lossy(view)),
+            _ => view,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use storage_node_api::NodeId;
 use tokio::time::Instant;
 
 use super::{Evidence, tell};
-use crate::history::{Action, Blob, Outcome};
+use crate::history::{Action, Blob, Operation, Outcome};
 use crate::workload::{Client, acknowledged};
 use crate::world::{PATIENCE, World};
 
@@ -27,14 +27,15 @@ pub(super) async fn hold(
             wrong,
         } = &operation.action
         {
-            let lost = (!named).then(|| format!("blob {number} has lost its name"));
+            let lost = !named && has_owner(evidence, &history, *number, operation.called);
+            let lost = lost.then(|| format!("blob {number} has lost its name"));
             let wrong = wrong
                 .as_ref()
                 .map(|wrong| format!("blob {number} has {wrong}"));
             tell(evidence.observer, NAME, lost.into_iter().chain(wrong));
         }
     }
-    let blobs = acknowledged(&history);
+    let blobs = acknowledged(evidence.recorder);
     let plan = evidence.plan;
     let random = SeededRandom::new(plan.shape.seed ^ 0x6c6f_7373);
     // A node that has lost bits is the one node that a success survives.
@@ -68,8 +69,20 @@ pub(super) async fn hold(
     Ok(())
 }
 
+/// Whether a blob had an owner before a moment that nobody has asked to go.
+fn has_owner(evidence: &Evidence<'_>, history: &[Operation], number: u64, before: u64) -> bool {
+    let acknowledged = history.iter().filter(|o| o.outcome == Outcome::Ok);
+    let earlier = acknowledged.filter(|operation| operation.returned < before);
+    let mut blobs = earlier.filter_map(|operation| match &operation.action {
+        Action::PutBlob(blob) => Some(blob),
+        Action::Push(push) => push.pack.as_ref(),
+        _ => None,
+    });
+    blobs.any(|blob| blob.number == number && !evidence.recorder.is_doomed(blob))
+}
+
 /// A client of its own near a node.
-fn through(evidence: &Evidence<'_>, near: NodeId) -> anyhow::Result<Client> {
+pub(super) fn through(evidence: &Evidence<'_>, near: NodeId) -> anyhow::Result<Client> {
     let world: &World = evidence.world;
     let number = 100 + near.0;
     let access = world.client(number, Some(near))?;
@@ -83,7 +96,7 @@ fn through(evidence: &Evidence<'_>, near: NodeId) -> anyhow::Result<Client> {
     ))
 }
 
-async fn read_all(client: &mut Client, blobs: &[Blob], how: &str) -> Vec<String> {
+pub(super) async fn read_all(client: &mut Client, blobs: &[Blob], how: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let began = Instant::now();
     for blob in blobs {

@@ -4,6 +4,7 @@
 //! the others against the history of a run once all faults are off.
 
 mod acknowledged_is_durable;
+mod collection_safety;
 mod events_exactly_once;
 mod facts_exactly_once;
 mod leader_completeness;
@@ -66,6 +67,7 @@ pub async fn hold(evidence: &mut Evidence<'_>, clients: &mut [Client]) -> anyhow
         events_exactly_once::faults(&history, &feed),
     );
     facts_exactly_once::hold(evidence, &clients[0]).await?;
+    collection_safety::hold(evidence).await?;
     replica_state_hashes::hold(evidence).await
 }
 

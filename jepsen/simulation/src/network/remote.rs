@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
+use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -9,7 +10,7 @@ use storage_node_api::order::{
     Answer, Command, Committed, ProposeError, Query, ReadError, Request,
 };
 use storage_node_api::scrub::{ScrubOrder, ScrubReport};
-use storage_node_api::{DedupDomain, GroupId, NodeId, ReadPoint, RequestId};
+use storage_node_api::{DedupDomain, Generation, GroupId, NodeId, ReadPoint, RequestId};
 
 use super::{Lost, Network, Sender};
 use crate::mutation::Mutation;
@@ -95,6 +96,9 @@ impl Node for Remote {
         {
             push.atomic = false;
         }
+        if self.breaks(Mutation::OldSessionsCommit) {
+            forge_receipts(&mut request.command);
+        }
         let what = format!("propose {} to group {group}", request.id);
         let call = self.network.call(self.from, self.to, what, move |node| {
             let request = request.clone();
@@ -178,6 +182,16 @@ impl Node for Remote {
         call.await.map_err(|lost| self.error(lost))?
     }
 
+    async fn collect(&self, order: CollectOrder) -> Result<CollectReport, NodeError> {
+        let what = format!("collect: {order:?}");
+        let call = self
+            .network
+            .call(self.from, self.to, what, move |node| async move {
+                node.collect(order).await
+            });
+        call.await.map_err(|lost| self.error(lost))?
+    }
+
     async fn machine_version(&self) -> Result<u32, NodeError> {
         let what = "ask for the machine version".to_owned();
         let call = self
@@ -186,5 +200,23 @@ impl Node for Remote {
                 node.machine_version().await
             });
         call.await.map_err(|lost| self.error(lost))?
+    }
+}
+
+/// Makes all receipts of a commit look as if they were of the latest generation.
+fn forge_receipts(command: &mut Command) {
+    let mut blobs = Vec::new();
+    match command {
+        Command::PutBlob { blob, .. } => blobs.push(blob),
+        Command::Push(push) => {
+            let packs = push.pack.iter_mut();
+            blobs.extend(packs.flat_map(|pack| [&mut pack.pack, &mut pack.index]));
+        }
+        _ => {}
+    }
+    for blob in blobs {
+        for receipt in &mut blob.certificate.receipts {
+            receipt.generation = Generation(u64::MAX);
+        }
     }
 }

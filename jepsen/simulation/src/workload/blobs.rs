@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chunking::{DigestSet, Profile};
@@ -7,10 +8,12 @@ use storage_node_api::order::{Answer, Command, Query, Reply};
 use storage_node_api::{BlobOwner, Content, OwnerId, ReadPoint, Slot, UploadId};
 
 use super::{Client, DOMAIN, SLOTS, outcome_of};
-use crate::history::{Action, Blob, Outcome};
+use crate::history::{Action, Blob, Outcome, Recorder};
 
 /// The longest blob: a few chunks.
 const LONGEST: u64 = 200_000;
+/// The longest pause between an upload and its commit.
+const LONGEST_COMMIT_MILLIS: u64 = 3_000;
 
 /// The bytes of a blob, which its number and length decide.
 pub(super) fn content(number: u64, length: usize) -> Bytes {
@@ -27,6 +30,34 @@ impl Client {
     pub(super) async fn upload(&mut self, slot: Slot) -> Option<(Blob, StoredBlob)> {
         let number = self.fresh();
         let length = usize::try_from(self.draw(LONGEST) + 1).unwrap_or(1);
+        self.upload_bytes(slot, number, length).await
+    }
+
+    /// Uploads what a blob has that somebody has put before: there may be nothing
+    /// to send.
+    async fn upload_again(&mut self, slot: Slot) -> Option<(Blob, StoredBlob)> {
+        let operations = self.recorder.operations();
+        let puts = operations
+            .iter()
+            .filter_map(|operation| match &operation.action {
+                Action::PutBlob(blob) if blob.slot == slot => Some((blob.number, blob.length)),
+                _ => None,
+            });
+        let puts: Vec<(u64, usize)> = puts.collect();
+        if puts.is_empty() {
+            return self.upload(slot).await;
+        }
+        let index = usize::try_from(self.draw(puts.len() as u64)).unwrap_or(0);
+        let (number, length) = puts[index];
+        self.upload_bytes(slot, number, length).await
+    }
+
+    async fn upload_bytes(
+        &mut self,
+        slot: Slot,
+        number: u64,
+        length: usize,
+    ) -> Option<(Blob, StoredBlob)> {
         let tier = Arc::clone(&self.storage) as Arc<dyn Content>;
         let session = tier.begin(DOMAIN).await.ok()?;
         let runtime = self.runtime.clone();
@@ -50,6 +81,7 @@ impl Client {
             id: stored.id,
             slot,
             length,
+            owner: None,
         };
         Some((blob, stored))
     }
@@ -58,14 +90,25 @@ impl Client {
     pub async fn put_blob(&mut self) -> Option<Outcome> {
         let slot = SLOTS[usize::try_from(self.draw(2)).unwrap_or(0)];
         let called = self.recorder.tick();
-        let Some((blob, stored)) = self.upload(slot).await else {
+        let uploaded = match self.draw(3) {
+            0 => self.upload_again(slot).await,
+            _ => self.upload(slot).await,
+        };
+        let Some((mut blob, stored)) = uploaded else {
             self.told("put a blob, not uploaded", Outcome::Fail);
             return None;
         };
+        if self.draw(3) == 0 {
+            // Long enough for a cycle of the collector to come between.
+            let pause = Duration::from_millis(self.draw(LONGEST_COMMIT_MILLIS));
+            self.runtime.clock.sleep(pause).await;
+        }
+        let owner = OwnerId::random(&*self.runtime.random);
+        blob.owner = Some(owner);
         let put = Command::PutBlob {
             slot,
             blob: stored,
-            owner: BlobOwner::Named(OwnerId::random(&*self.runtime.random)),
+            owner: BlobOwner::Named(owner),
             domain: DOMAIN,
         };
         let proposed = self.storage.propose(slot, self.request(put)).await;
@@ -80,14 +123,46 @@ impl Client {
         Some(outcome)
     }
 
+    /// Ends one of the ownerships that were acknowledged.
+    pub(super) async fn remove_blob(&mut self) {
+        let mut blobs = acknowledged(&self.recorder);
+        blobs.retain(|blob| blob.owner.is_some());
+        let Some(blob) = self.one_of(&blobs) else {
+            return;
+        };
+        let Some(owner) = blob.owner else { return };
+        let called = self.recorder.tick();
+        self.recorder.doom(owner);
+        let remove = Command::RemoveOwner {
+            slot: blob.slot,
+            blob: blob.id,
+            owner: BlobOwner::Named(owner),
+        };
+        let proposed = self.storage.propose(blob.slot, self.request(remove)).await;
+        let outcome = match proposed {
+            Ok(committed) if committed.reply == Reply::Done => Outcome::Ok,
+            Ok(_) => Outcome::Fail,
+            Err(error) => outcome_of(error.effect()),
+        };
+        let number = blob.number;
+        self.told(&format!("remove an owner of blob {number}"), outcome);
+        let action = Action::RemoveBlob { number };
+        self.recorder.ended(self.number, called, outcome, action);
+    }
+
+    fn one_of(&self, blobs: &[Blob]) -> Option<Blob> {
+        if blobs.is_empty() {
+            return None;
+        }
+        let index = usize::try_from(self.draw(blobs.len() as u64)).unwrap_or(0);
+        blobs.get(index).cloned()
+    }
+
     /// Reads one of the blobs that were acknowledged.
     pub(super) async fn get_some_blob(&mut self) {
-        let blobs = acknowledged(&self.recorder.operations());
-        if blobs.is_empty() {
+        let Some(blob) = &self.one_of(&acknowledged(&self.recorder)) else {
             return;
-        }
-        let index = self.draw(blobs.len() as u64);
-        let blob = &blobs[usize::try_from(index).unwrap_or(0)];
+        };
         // While there are faults, not to get it says nothing.
         drop(self.get_blob(blob).await);
     }
@@ -147,14 +222,15 @@ impl Client {
     }
 }
 
-/// The blobs and packs whose puts and pushes were acknowledged.
-pub(crate) fn acknowledged(operations: &[crate::history::Operation]) -> Vec<Blob> {
+/// The blobs and packs whose puts and pushes were acknowledged, and whose owners
+/// nobody has asked to go.
+pub(crate) fn acknowledged(recorder: &Recorder) -> Vec<Blob> {
+    let operations = recorder.operations();
     let acknowledged = operations.iter().filter(|o| o.outcome == Outcome::Ok);
-    acknowledged
-        .filter_map(|operation| match &operation.action {
-            Action::PutBlob(blob) => Some(blob.clone()),
-            Action::Push(push) => push.pack.clone(),
-            _ => None,
-        })
-        .collect()
+    let blobs = acknowledged.filter_map(|operation| match &operation.action {
+        Action::PutBlob(blob) => Some(blob.clone()),
+        Action::Push(push) => push.pack.clone(),
+        _ => None,
+    });
+    blobs.filter(|blob| !recorder.is_doomed(blob)).collect()
 }

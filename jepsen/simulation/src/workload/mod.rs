@@ -120,7 +120,8 @@ impl Client {
     async fn step(&mut self) {
         match self.draw(100) {
             0..20 => self.put_blob().await.map_or((), drop),
-            20..30 => self.get_some_blob().await,
+            20..24 => self.remove_blob().await,
+            24..30 => self.get_some_blob().await,
             30..55 => self.read_refs(self.repository()).await.map_or((), drop),
             55..85 => self.push_something().await,
             85..95 if self.writes_facts => drop(self.add_row().await),

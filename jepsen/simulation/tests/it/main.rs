@@ -118,3 +118,18 @@ fn a_retry_that_applies_twice_is_seen() {
 fn a_replica_that_differs_is_seen() {
     is_seen("replica-differs", "state-machine safety");
 }
+
+#[test]
+fn commits_of_sessions_from_before_a_barrier_are_seen() {
+    is_seen("old-sessions-commit", "collection safety");
+}
+
+#[test]
+fn a_sweep_that_ignores_touches_is_seen() {
+    is_seen("drops-ignore-touches", "collection safety");
+}
+
+#[test]
+fn a_listing_that_loses_blobs_is_seen() {
+    is_seen("listing-loses-blobs", "collection safety");
+}

@@ -11,9 +11,10 @@ use git_id::{HashKind, RefName};
 use serde::{Deserialize, Serialize};
 
 use crate::blob::StoredBlob;
+use crate::collect::Cycle;
 use crate::content::Run;
 use crate::event::Events;
-use crate::map::{ClusterMap, Node, POLICIES_VERSION, Policies};
+use crate::map::{COLLECTION_VERSION, ClusterMap, Node, POLICIES_VERSION, Policies};
 use crate::refs::{RefCommand, RefList};
 use crate::repository::{PackList, Push, Pushed, Repository};
 use crate::{
@@ -156,6 +157,20 @@ pub enum Command {
     /// proposes it has asked every node of the map; a lower version than the
     /// map's has no effect.
     RaiseMachineVersion(u32),
+    /// Cluster group: the collector's clock goes on by one. Refused if it has
+    /// since, or while a group has not told of the last barrier.
+    Advance {
+        /// The generation that whoever asks has seen.
+        seen: Generation,
+    },
+    /// Cluster group: a group has passed the barrier of a generation and has
+    /// forgotten what it removed before. Again: no effect.
+    BarrierPassed {
+        /// Which group.
+        group: GroupId,
+        /// Of which generation.
+        generation: Generation,
+    },
 }
 
 impl Command {
@@ -164,6 +179,7 @@ impl Command {
     pub fn machine_version(&self) -> u32 {
         match self {
             Self::SetPolicies { .. } => POLICIES_VERSION,
+            Self::Advance { .. } | Self::BarrierPassed { .. } => COLLECTION_VERSION,
             _ => 1,
         }
     }
@@ -337,6 +353,17 @@ pub enum Query {
         /// Where the page before ended; empty for the first.
         after: Vec<u8>,
     },
+    /// A page of what the collector must keep, and the moment that it is of.
+    Listing {
+        /// Where the page before ended; empty for the first.
+        after: Vec<u8>,
+        /// With the manifests that were removed since the group's last barrier.
+        /// Only who drops nothing may do without.
+        removed: bool,
+    },
+    /// How far the collector's cycle is, of the cluster group; of a data group,
+    /// its own barrier.
+    Cycle,
 }
 
 /// A group's answer.
@@ -369,6 +396,28 @@ pub enum Answer {
         chunks: Vec<(DedupDomain, ChunkRef)>,
         /// Where the next page begins; nothing after the last.
         next: Option<Vec<u8>>,
+    },
+    /// To [`Query::Listing`].
+    Listing {
+        /// The generation of the group's last barrier.
+        generation: Generation,
+        /// The epoch of the map that the group has adopted.
+        epoch: MapEpoch,
+        /// Chunks and their domains; some may be there several times.
+        chunks: Vec<(DedupDomain, ChunkRef)>,
+        /// Where the next page begins; nothing after the last.
+        next: Option<Vec<u8>>,
+    },
+    /// To [`Query::Cycle`].
+    Cycle {
+        /// The generation of the cluster group's map, or of a data group's last
+        /// barrier.
+        generation: Generation,
+        /// What the cluster group knows; of a data group empty.
+        cycle: Cycle,
+        /// Of a data group: whether it still has to forget manifests that were
+        /// removed before its last barrier.
+        forgets: bool,
     },
 }
 

@@ -3,7 +3,7 @@ use git_id::RefName;
 use serde::{Deserialize, Serialize};
 
 use crate::map::PolicyError;
-use crate::{Incarnation, MapEpoch, NodeId, RepositoryId, UploadId};
+use crate::{Generation, GroupId, Incarnation, MapEpoch, NodeId, RepositoryId, UploadId};
 
 /// Why a command was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -118,4 +118,22 @@ pub enum Refusal {
         "the cluster map would have {0} bytes, which no entry carries; use fewer or shorter names"
     )]
     MapTooLarge(u32),
+    /// The collector's clock is not where whoever asked has seen it.
+    #[error("the collector is at generation {actual}, not {seen}: look again")]
+    GenerationMoved {
+        /// Where it was seen.
+        seen: Generation,
+        /// Where it is.
+        actual: Generation,
+    },
+    /// The clock does not go on before every group has passed the last barrier.
+    #[error(
+        "group {group} has not passed the barrier of generation {generation} yet: it follows by itself once it has a leader"
+    )]
+    BarrierOutstanding {
+        /// The first of those groups.
+        group: GroupId,
+        /// Which barrier.
+        generation: Generation,
+    },
 }

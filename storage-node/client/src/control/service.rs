@@ -71,6 +71,7 @@ impl NodeService {
             Call::Map => Outcome::Map(node.map().await),
             Call::Status => Outcome::Status(node.status().await),
             Call::Scrub(order) => Outcome::Scrub(node.scrub(order).await),
+            Call::Collect(order) => Outcome::Collect(node.collect(order).await),
             Call::MachineVersion => Outcome::MachineVersion(node.machine_version().await),
         }
     }

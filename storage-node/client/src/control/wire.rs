@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{NodeError, NodeFailure, NodeStatus};
@@ -34,6 +35,7 @@ pub(crate) enum Call {
     Status,
     Scrub(ScrubOrder),
     MachineVersion,
+    Collect(CollectOrder),
 }
 
 /// What the node answers, by the kind of call.
@@ -47,6 +49,7 @@ pub(crate) enum Outcome {
     Status(Result<NodeStatus, NodeError>),
     Scrub(Result<ScrubReport, NodeError>),
     MachineVersion(Result<u32, NodeError>),
+    Collect(Result<CollectReport, NodeError>),
 }
 
 /// A [`NodeFailure`] as it travels.

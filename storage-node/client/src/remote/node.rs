@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
+use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -133,6 +134,13 @@ impl Node for RemoteNode {
     async fn scrub(&self, order: ScrubOrder) -> Result<ScrubReport, NodeError> {
         match self.call(Call::Scrub(order)).await? {
             Outcome::Scrub(report) => report,
+            _ => Err(self.silent()),
+        }
+    }
+
+    async fn collect(&self, order: CollectOrder) -> Result<CollectReport, NodeError> {
+        match self.call(Call::Collect(order)).await? {
+            Outcome::Collect(report) => report,
             _ => Err(self.silent()),
         }
     }

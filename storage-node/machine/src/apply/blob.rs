@@ -9,10 +9,11 @@ use storage_node_api::{BlobOwner, DedupDomain, Slot, UploadId};
 
 use super::Stop;
 use super::certificate::Rules;
+use super::removed;
 use super::stage::{drop_upload, take_parts};
 use crate::fault::Fault;
 use crate::keys::{BlobHeader, BlobKey, BlobPartKey, OwnerKey};
-use crate::reader::{keys, load};
+use crate::reader::load;
 use crate::txn::Txn;
 
 /// A blob that may be given an owner.
@@ -60,7 +61,8 @@ pub(super) fn remove_owner(
 /// Whether a blob may be named: its manifest is valid, and either it is here
 /// already or its certificate shows it durable.
 pub(super) fn admit(txn: &Txn<'_>, key: BlobKey, blob: &StoredBlob) -> Result<Admitted, Stop> {
-    if let Some(header) = load(txn, &key)? {
+    // One that was removed has to be shown durable like a new one.
+    if let Some(header) = load(txn, &key)?.filter(|header| header.owners > 0) {
         return match header.length == blob.length {
             true => Ok(Admitted::Present),
             false => Err(Refusal::BadManifest(blob.id).into()),
@@ -97,12 +99,16 @@ pub(super) fn own(
     if owned_in == Some(key.domain) {
         return Ok(());
     }
-    match (load(txn, &key)?, admitted) {
+    let owned = load(txn, &key)?.filter(|header| header.owners > 0);
+    match (owned, admitted) {
         (Some(mut header), _) => {
             header.owners += 1;
             txn.put(&key, &header)?;
         }
-        (None, Admitted::New(manifest)) => write_manifest(txn, key, &manifest)?,
+        (None, Admitted::New(manifest)) => {
+            removed::forget_one(txn, key)?;
+            write_manifest(txn, key, &manifest)?;
+        }
         (None, Admitted::Present) => {
             return Err(Fault::Missing {
                 what: "the manifest of an owned blob",
@@ -130,10 +136,7 @@ pub(super) fn disown(txn: &mut Txn<'_>, owner: OwnerKey) -> Result<(), Fault> {
     })?;
     header.owners = header.owners.saturating_sub(1);
     if header.owners == 0 {
-        txn.remove(&key)?;
-        for part in keys(txn, &BlobPartKey::of(key))? {
-            txn.change(part, None)?;
-        }
+        removed::remove(txn, key, &header)?;
     } else {
         txn.put(&key, &header)?;
     }

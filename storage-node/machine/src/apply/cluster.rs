@@ -7,7 +7,7 @@ use storage_node_api::map::{
     CLUSTER_GROUP, ClusterMap, MACHINE_VERSION, POLICIES_VERSION, Policies,
 };
 use storage_node_api::order::{Join, Refusal, Reply};
-use storage_node_api::{Generation, Incarnation, MapEpoch, NodeId};
+use storage_node_api::{Incarnation, MapEpoch, NodeId};
 
 use super::Stop;
 use crate::fault::Fault;
@@ -148,28 +148,19 @@ pub(super) fn adopt(txn: &mut Txn<'_>, map: ClusterMap) -> Result<Reply, Stop> {
     Ok(Reply::Done)
 }
 
-/// Sessions of earlier generations are refused from here on.
-pub(super) fn barrier(txn: &mut Txn<'_>, generation: Generation) -> Result<Reply, Stop> {
-    if txn.group == CLUSTER_GROUP {
-        return Err(Refusal::WrongGroup.into());
-    }
-    txn.head.generation = txn.head.generation.max(generation);
-    Ok(Reply::Done)
-}
-
-fn only_in_cluster_group(txn: &Txn<'_>) -> Result<(), Refusal> {
+pub(super) fn only_in_cluster_group(txn: &Txn<'_>) -> Result<(), Refusal> {
     match txn.group {
         CLUSTER_GROUP => Ok(()),
         _ => Err(Refusal::WrongGroup),
     }
 }
 
-fn current_map(txn: &Txn<'_>) -> Result<ClusterMap, Refusal> {
+pub(super) fn current_map(txn: &Txn<'_>) -> Result<ClusterMap, Refusal> {
     let map = txn.map.as_deref();
     map.cloned().ok_or(Refusal::WrongGroup)
 }
 
-fn set_map(txn: &mut Txn<'_>, map: ClusterMap) -> Result<(), Fault> {
+pub(super) fn set_map(txn: &mut Txn<'_>, map: ClusterMap) -> Result<(), Fault> {
     if map.machine_version > MACHINE_VERSION {
         return Err(Fault::MachineVersion {
             found: map.machine_version,

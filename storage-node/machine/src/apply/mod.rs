@@ -6,9 +6,11 @@
 mod blob;
 mod certificate;
 mod cluster;
+mod cycle;
 mod feed;
 mod judge;
 mod push;
+mod removed;
 mod repository;
 mod requests;
 mod stage;
@@ -22,6 +24,8 @@ use crate::fault::Fault;
 use crate::keys::HeadKey;
 use crate::reader::Reader;
 use crate::txn::{Txn, Write};
+
+pub(crate) use removed::closed;
 
 /// What one entry does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +129,7 @@ fn run(txn: &mut Txn<'_>, id: RequestId, command: Command) -> Result<Reply, Stop
             bulk,
         } => cluster::started(txn, node, incarnation, (control, bulk)),
         Command::AdoptMap(map) => cluster::adopt(txn, map),
-        Command::Barrier(generation) => cluster::barrier(txn, generation),
+        Command::Barrier(generation) => cycle::barrier(txn, generation),
         Command::CreateRepository {
             id: repository,
             hash,
@@ -156,5 +160,7 @@ fn run(txn: &mut Txn<'_>, id: RequestId, command: Command) -> Result<Reply, Stop
         Command::TruncateEvents { slot, keep_from } => feed::truncate(txn, slot, keep_from),
         Command::SetPolicies { seen, policies } => cluster::set_policies(txn, seen, policies),
         Command::RaiseMachineVersion(version) => cluster::raise_version(txn, version),
+        Command::Advance { seen } => cycle::advance(txn, seen),
+        Command::BarrierPassed { group, generation } => cycle::passed(txn, group, generation),
     }
 }

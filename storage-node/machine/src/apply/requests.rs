@@ -19,7 +19,8 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::AdoptMap(_)
         | Command::TruncateEvents { .. }
         | Command::Barrier(_)
-        | Command::RaiseMachineVersion(_) => false,
+        | Command::RaiseMachineVersion(_)
+        | Command::BarrierPassed { .. } => false,
         Command::Join(_)
         | Command::Started { .. }
         | Command::Found(_)
@@ -31,7 +32,8 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::Push(_)
         | Command::PutBlob { .. }
         | Command::RemoveOwner { .. }
-        | Command::SetPolicies { .. } => true,
+        | Command::SetPolicies { .. }
+        | Command::Advance { .. } => true,
     }
 }
 

@@ -1,6 +1,6 @@
 use chunking::{BlobId, ChunkRef, Profile};
 use serde::{Deserialize, Serialize};
-use storage_node_api::{BlobOwner, DedupDomain, OwnerId, RepositoryId, Slot};
+use storage_node_api::{BlobOwner, DedupDomain, Generation, OwnerId, RepositoryId, Slot};
 
 use super::{Family, Key, Parts, write_slot};
 use crate::reader::Span;
@@ -19,7 +19,7 @@ pub(crate) struct BlobHeader {
     pub(crate) length: u64,
     pub(crate) profile: Profile,
     pub(crate) chunks: u32,
-    /// How many owners it has; never 0.
+    /// How many owners it has; 0 for one that was removed and is still listed.
     pub(crate) owners: u64,
 }
 
@@ -36,6 +36,31 @@ pub(crate) struct OwnerKey {
     pub(crate) slot: Slot,
     pub(crate) blob: BlobId,
     pub(crate) owner: BlobOwner,
+}
+
+/// A blob that has lost its last owner and is listed until the group's next
+/// barrier; holds the generation of the barrier before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RemovedKey(pub(crate) BlobKey);
+
+impl RemovedKey {
+    /// All of them.
+    pub(crate) fn all() -> Span {
+        Span::prefix(vec![Family::Removed as u8])
+    }
+}
+
+impl Key for RemovedKey {
+    const FAMILY: Family = Family::Removed;
+    type Value = Generation;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+
+    fn read(parts: &mut Parts<'_>) -> Option<Self> {
+        BlobKey::read(parts).map(Self)
+    }
 }
 
 /// Tags of the kinds of owners. Stable: stored, never reused.

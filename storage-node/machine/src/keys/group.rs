@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use storage_node_api::collect::Cycle;
 use storage_node_api::map::ClusterMap;
 
 use super::{Family, Key, Parts};
@@ -22,6 +23,10 @@ pub(crate) struct HeadKey;
 /// Where the map in force is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MapKey;
+
+/// Where the cluster group keeps how far the collector's cycle is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CycleKey;
 
 impl Key for Seal {
     const FAMILY: Family = Family::Seal;
@@ -48,6 +53,17 @@ impl Key for HeadKey {
 impl Key for MapKey {
     const FAMILY: Family = Family::Map;
     type Value = ClusterMap;
+
+    fn write(&self, _: &mut Vec<u8>) {}
+
+    fn read(_: &mut Parts<'_>) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+impl Key for CycleKey {
+    const FAMILY: Family = Family::Cycle;
+    type Value = Cycle;
 
     fn write(&self, _: &mut Vec<u8>) {}
 

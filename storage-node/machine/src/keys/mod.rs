@@ -19,9 +19,9 @@ mod tests;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use blob::{BlobHeader, BlobKey, BlobPartKey, OwnerKey};
+pub(crate) use blob::{BlobHeader, BlobKey, BlobPartKey, OwnerKey, RemovedKey};
 pub(crate) use event::{EventKey, Feed, FeedKey};
-pub(crate) use group::{HeadKey, MapKey, Seal, Sealed};
+pub(crate) use group::{CycleKey, HeadKey, MapKey, Seal, Sealed};
 pub(crate) use pack::{PackKey, PackNumberKey};
 pub(crate) use reference::RefKey;
 pub(crate) use repository::{Record, RepositoryKey};
@@ -38,6 +38,7 @@ pub(crate) enum Family {
     Seal = 0x00,
     Head = 0x01,
     Map = 0x02,
+    Cycle = 0x03,
     Request = 0x08,
     RequestOrder = 0x09,
     Upload = 0x0a,
@@ -50,6 +51,7 @@ pub(crate) enum Family {
     Blob = 0x20,
     BlobPart = 0x21,
     Owner = 0x22,
+    Removed = 0x23,
     Feed = 0x30,
     Event = 0x31,
 }

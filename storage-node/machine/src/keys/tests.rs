@@ -8,8 +8,8 @@ use storage_node_api::{BlobOwner, DedupDomain, OwnerId, RepositoryId, RequestId,
 
 use super::{
     BlobKey, BlobPartKey, EventKey, FeedKey, HeadKey, Key, MapKey, OwnerKey, PackKey,
-    PackNumberKey, PartKey, RefKey, RepositoryKey, RequestKey, RequestOrderKey, Seal, UploadKey,
-    UploadOrderKey,
+    PackNumberKey, PartKey, RefKey, RemovedKey, RepositoryKey, RequestKey, RequestOrderKey, Seal,
+    UploadKey, UploadOrderKey,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -78,6 +78,7 @@ proptest! {
         let id = BlobId::from_bytes(blob);
         let blob = BlobKey { slot, domain: DedupDomain(domain), blob: id };
         round_trip(&blob);
+        round_trip(&RemovedKey(blob));
         round_trip(&BlobPartKey { blob, part });
         round_trip(&OwnerKey { slot, blob: id, owner });
         round_trip(&FeedKey(slot));

@@ -4,6 +4,7 @@
 mod blobs;
 mod certificates;
 mod cluster;
+mod collection;
 mod events;
 mod golden;
 mod group;

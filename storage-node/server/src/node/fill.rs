@@ -111,12 +111,8 @@ impl StorageNode {
         for (domain, chunks) in by_domain {
             for batch in chunks.chunks(CHUNK_BATCH) {
                 let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
-                let held = self
-                    .parts
-                    .chunks
-                    .presence(map.generation, domain, &ids)
-                    .await
-                    .ok()?;
+                // A look that pins nothing: what is here and dead must stay collectable.
+                let held = self.parts.chunks.held(domain, &ids).await.ok()?;
                 let mut lacking: Vec<ChunkRef> = batch
                     .iter()
                     .zip(held)

@@ -87,7 +87,7 @@ impl StorageNode {
             .map(|committed| committed.reply)
     }
 
-    fn request(&self, command: Command) -> Request {
+    pub(super) fn request(&self, command: Command) -> Request {
         Request {
             id: RequestId::random(&*self.parts.runtime.random),
             time: self.parts.runtime.clock.now(),
@@ -126,6 +126,7 @@ impl StorageNode {
         for (id, _) in &led {
             if *id != CLUSTER_GROUP && *id != METADATA_GROUP {
                 self.keep_map(*id, &map).await;
+                self.keep_barrier(*id, &map).await;
             }
         }
         // Last, because it waits for nodes that may not be there.
@@ -134,6 +135,7 @@ impl StorageNode {
         }
         if led.iter().any(|(id, _)| *id == CLUSTER_GROUP) {
             self.keep_version(&map).await;
+            self.drive_cycles(&map).await;
         }
     }
 

@@ -3,11 +3,12 @@
 //! [`StorageNode`] is used in place by the all-in-one process and served to
 //! others by [`crate::rpc`]. In the background it keeps the groups' maps and
 //! voters in line with the cluster map ([`keeper`]), fetches the chunks that
-//! its placement names and it lacks ([`fill`]), verifies what it has ([`scrub`])
-//! and replaces what is corrupt ([`repair`]).
+//! its placement names and it lacks ([`fill`]), verifies what it has ([`scrub`]),
+//! replaces what is corrupt ([`repair`]) and drops what nothing names ([`collect`]).
 //!
 //! Not here: which processes there are, files and certificates (`start`).
 
+pub(crate) mod collect;
 mod fill;
 mod keeper;
 mod offer;
@@ -50,6 +51,7 @@ pub(crate) struct Parts {
     /// How other nodes are asked for chunks; nothing where there are none.
     pub(crate) peers: Arc<dyn storage_node_client::tier::Links>,
     pub(crate) scrubbing: Arc<scrub::Scrubbing>,
+    pub(crate) collecting: Arc<collect::Collecting>,
     /// The data directory itself.
     pub(crate) files: Arc<dyn Files>,
 }
@@ -93,11 +95,15 @@ impl StorageNode {
             "replace corrupt chunks",
             Box::pin(repair::run(Arc::downgrade(self))),
         );
+        let collect = tasks.spawn(
+            "collect garbage",
+            Box::pin(collect::run(Arc::downgrade(self))),
+        );
         let mut background = self
             .background
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        background.extend([keeper, fill, scrub, repair]);
+        background.extend([keeper, fill, scrub, repair, collect]);
     }
 
     /// Stops the background work and the replicas. What was acknowledged is

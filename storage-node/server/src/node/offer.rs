@@ -5,6 +5,7 @@ use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
 use raft::Group;
 use runtime::run_blocking;
+use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
 use storage_node_api::map::{ClusterMap, METADATA_GROUP};
@@ -203,6 +204,10 @@ impl Node for StorageNode {
 
     async fn scrub(&self, order: ScrubOrder) -> Result<ScrubReport, NodeError> {
         Ok(self.order_scrub(order))
+    }
+
+    async fn collect(&self, order: CollectOrder) -> Result<CollectReport, NodeError> {
+        Ok(self.order_collection(order))
     }
 }
 

@@ -19,6 +19,16 @@ pub struct Config {
     /// How fast the scrub reads what the node keeps; 0 leaves it to
     /// `devflow cluster scrub`.
     pub scrub_bytes_per_second: u64,
+    /// How often a cycle of the collector begins by itself, in seconds; 0 leaves
+    /// it to `devflow cluster collect`. That of the node that leads the cluster
+    /// group counts.
+    pub collect_interval_seconds: u64,
+    /// How fast the collector goes over manifests, and writes again what is live
+    /// in volumes that are to go.
+    pub collect_bytes_per_second: u64,
+    /// Bytes at which a volume is sealed. Only what is dropped from sealed volumes
+    /// is given back to the disk.
+    pub volume_bytes: u64,
     /// The timing of Raft.
     pub raft: raft::Config,
 }
@@ -32,6 +42,8 @@ pub struct Checked {
     pub(super) groups: u16,
     pub(super) reserve_bytes: u64,
     pub(super) scrub_bytes_per_second: u64,
+    pub(super) collect_interval_seconds: u64,
+    pub(super) collect_bytes_per_second: u64,
     pub(super) raft: raft::Checked,
     pub(super) volumes: volumes::Checked,
 }
@@ -62,6 +74,9 @@ impl Default for Config {
             groups: 4,
             reserve_bytes: 1 << 30,
             scrub_bytes_per_second: 20 << 20,
+            collect_interval_seconds: 6 * 3600,
+            collect_bytes_per_second: 20 << 20,
+            volume_bytes: volumes::Config::default().volume_bytes,
             raft: raft::Config::default(),
         }
     }
@@ -95,6 +110,7 @@ impl Config {
         }
         let volumes = volumes::Config {
             reserve_bytes: self.reserve_bytes,
+            volume_bytes: self.volume_bytes,
             ..Default::default()
         };
         Ok(Checked {
@@ -104,6 +120,8 @@ impl Config {
             groups: self.groups,
             reserve_bytes: self.reserve_bytes,
             scrub_bytes_per_second: self.scrub_bytes_per_second,
+            collect_interval_seconds: self.collect_interval_seconds,
+            collect_bytes_per_second: self.collect_bytes_per_second,
             raft: self.raft.validate()?,
             volumes: volumes.validate()?,
         })

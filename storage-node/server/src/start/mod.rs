@@ -23,6 +23,7 @@ pub use config::{Checked, Config, ConfigError};
 pub use stores::{MetadataPlace, Stores, StoresError};
 
 use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError};
+use crate::node::collect::{self, Collecting};
 use crate::node::scrub::{self, Scrubbing};
 use crate::node::{FoundError, Parts, Space, StorageNode};
 use crate::replica::{DataMachine, MetadataMachine, StateView};
@@ -148,6 +149,8 @@ pub async fn start(
     });
 
     let (chunk_metrics, raft_metrics, scrub_metrics) = metrics(registry);
+    let collect_metrics = collect::Metrics::default();
+    collect_metrics.register(registry.sub_registry_with_prefix("devflow_collect"));
     let chunks = open_chunks(&stores, &record, id, config, &runtime, chunk_metrics).await?;
     let raft = Raft::start(
         config.raft.clone(),
@@ -188,6 +191,11 @@ pub async fn start(
             config.scrub_bytes_per_second,
             scrub_metrics,
             distrusted.0,
+        )),
+        collecting: Arc::new(Collecting::new(
+            config.collect_interval_seconds,
+            config.collect_bytes_per_second,
+            collect_metrics,
         )),
         files: stores.files,
     });

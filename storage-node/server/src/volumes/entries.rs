@@ -30,10 +30,10 @@ pub struct Entries {
 }
 
 impl Entries {
-    pub(super) fn new(index: Index) -> Self {
+    pub(super) fn new(index: Index, after: Option<Key>) -> Self {
         Self {
             index,
-            after: None,
+            after,
             page: Vec::new().into_iter(),
             ended: false,
         }

@@ -262,10 +262,27 @@ impl ChunkStore {
         self.inner.quarantine.grows().await;
     }
 
+    /// Which chunks of a domain are held and intact as far as is known. Unlike
+    /// [`presence`](Self::presence) it pins none of them: the next drop may take
+    /// what this has shown.
+    pub async fn held(
+        &self,
+        domain: DedupDomain,
+        chunks: &[ChunkId],
+    ) -> Result<Vec<bool>, StoreError> {
+        let (held, _) = self.look_up(Generation(0), domain, chunks).await?;
+        Ok(held)
+    }
+
     /// All chunks, in the order of domain and id, read page by page from the
     /// index: each step may block on the disk.
     pub fn iter(&self) -> Entries {
-        Entries::new(self.inner.index.clone())
+        Entries::new(self.inner.index.clone(), None)
+    }
+
+    /// Those behind a chunk.
+    pub fn iter_after(&self, domain: DedupDomain, id: ChunkId) -> Entries {
+        Entries::new(self.inner.index.clone(), Some(Key { domain, id }))
     }
 
     /// How much there is and how it is.

@@ -153,6 +153,9 @@ fn config(place: Place) -> Config {
         region: place.region,
         groups: 2,
         reserve_bytes: 0,
+        // Cycles are ordered by tests that want them.
+        collect_interval_seconds: 0,
+        volume_bytes: 8 << 20,
         raft: raft::Config {
             // The facts of these nodes are in memory: their log is all there is of them.
             snapshot_entries: 1_000_000,

@@ -28,7 +28,7 @@ use super::StorageNode;
 use crate::volumes::{Belongs, Scrub, StoreError};
 
 pub(crate) use metrics::Metrics;
-use pace::Pace;
+pub(in crate::node) use pace::Pace;
 pub(crate) use state::Scrubbing;
 
 /// A pass falls due so long after the one before began.

@@ -8,7 +8,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// How fast a pass goes. Pure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(in crate::node) enum Pace {
     /// Without pauses.
     Fast,
     /// So many bytes per second at most, and not all of the time.
@@ -17,7 +17,7 @@ pub(super) enum Pace {
 
 impl Pace {
     /// How long to wait after a step that read so much in this time.
-    pub(super) fn pause(self, bytes: u64, took: Duration) -> Duration {
+    pub(in crate::node) fn pause(self, bytes: u64, took: Duration) -> Duration {
         let Self::Tranquil { bytes_per_second } = self else {
             return Duration::ZERO;
         };
