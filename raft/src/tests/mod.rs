@@ -5,5 +5,6 @@ mod commit;
 mod crash;
 mod faults;
 pub(crate) mod machine;
+mod leave;
 mod members;
 mod snapshot;
