@@ -65,6 +65,13 @@ struct Ends {
     committed: Option<v1::LogId>,
 }
 
+/// Whose log this is; nothing if it was never used.
+pub fn owner(log: &dyn KeyValue) -> Result<Option<NodeId>, RescueError> {
+    let owner = log.get(STATE, node_key())?;
+    let owner = owner.map(|bytes| decode::<u64>(&bytes)).transpose()?;
+    Ok(owner.map(NodeId))
+}
+
 /// What the log of a node that does not run has of a group.
 pub fn look(log: &dyn KeyValue, group: GroupId) -> Result<Found, RescueError> {
     let ends = ends(log, group)?;
@@ -84,9 +91,7 @@ pub fn rescue(
     groups: &[Rescue],
     fence: &Fence,
 ) -> Result<(), RescueError> {
-    let owner = log.get(STATE, node_key())?;
-    let owner = owner.map(|bytes| decode::<u64>(&bytes)).transpose()?;
-    if owner != Some(node.0) {
+    if owner(log)? != Some(node) {
         return Err(RescueError::OtherNode { wanted: node });
     }
     let mut batch = Batch::new();

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::blob::StoredBlob;
 use crate::content::Run;
 use crate::event::Events;
-use crate::map::{ClusterMap, Node, POLICIES_VERSION, Policies};
+use crate::map::{
+    ClusterMap, MEMBERS_VERSION, MembersChange, Node, POLICIES_VERSION, Policies,
+};
 use crate::refs::{RefCommand, RefList};
 use crate::repository::{PackList, Push, Pushed, Repository};
 use crate::{
@@ -156,6 +158,14 @@ pub enum Command {
     /// proposes it has asked every node of the map; a lower version than the
     /// map's has no effect.
     RaiseMachineVersion(u32),
+    /// Cluster group, from machine version 3 on: nodes come, move and go.
+    /// Refused if the map is no longer the one that the change was made for.
+    ChangeMembers {
+        /// The map that whoever made it has seen.
+        seen: MapEpoch,
+        /// The change.
+        change: MembersChange,
+    },
 }
 
 impl Command {
@@ -164,6 +174,7 @@ impl Command {
     pub fn machine_version(&self) -> u32 {
         match self {
             Self::SetPolicies { .. } => POLICIES_VERSION,
+            Self::ChangeMembers { .. } => MEMBERS_VERSION,
             _ => 1,
         }
     }

@@ -2,7 +2,7 @@ use chunking::BlobId;
 use git_id::RefName;
 use serde::{Deserialize, Serialize};
 
-use crate::map::PolicyError;
+use crate::map::{MembersError, PolicyError};
 use crate::{Incarnation, MapEpoch, NodeId, RepositoryId, UploadId};
 
 /// Why a command was refused.
@@ -118,4 +118,7 @@ pub enum Refusal {
         "the cluster map would have {0} bytes, which no entry carries; use fewer or shorter names"
     )]
     MapTooLarge(u32),
+    /// A change of the members that cannot be made.
+    #[error(transparent)]
+    Members(MembersError),
 }

@@ -72,6 +72,11 @@ impl NodeService {
             Call::Status => Outcome::Status(node.status().await),
             Call::Scrub(order) => Outcome::Scrub(node.scrub(order).await),
             Call::MachineVersion => Outcome::MachineVersion(node.machine_version().await),
+            Call::Members => Outcome::Members(node.members().await),
+            Call::Transfer { group, to } => {
+                let handed = node.transfer(group, to).await;
+                Outcome::Transfer(handed.map_err(Into::into))
+            }
         }
     }
 }

@@ -156,5 +156,6 @@ fn run(txn: &mut Txn<'_>, id: RequestId, command: Command) -> Result<Reply, Stop
         Command::TruncateEvents { slot, keep_from } => feed::truncate(txn, slot, keep_from),
         Command::SetPolicies { seen, policies } => cluster::set_policies(txn, seen, policies),
         Command::RaiseMachineVersion(version) => cluster::raise_version(txn, version),
+        Command::ChangeMembers { seen, change } => cluster::change_members(txn, seen, &change),
     }
 }

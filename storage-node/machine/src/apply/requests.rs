@@ -31,7 +31,8 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::Push(_)
         | Command::PutBlob { .. }
         | Command::RemoveOwner { .. }
-        | Command::SetPolicies { .. } => true,
+        | Command::SetPolicies { .. }
+        | Command::ChangeMembers { .. } => true,
     }
 }
 

@@ -8,6 +8,7 @@ use runtime::run_blocking;
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
 use storage_node_api::map::{ClusterMap, METADATA_GROUP};
+use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{GroupStatus, Node, NodeError, NodeFailure, NodeStatus, Presence};
 use storage_node_api::order::{
@@ -203,6 +204,18 @@ impl Node for StorageNode {
 
     async fn scrub(&self, order: ScrubOrder) -> Result<ScrubReport, NodeError> {
         Ok(self.order_scrub(order))
+    }
+
+    async fn members(&self) -> Result<MembersReport, NodeError> {
+        Ok(self.members_report())
+    }
+
+    async fn transfer(
+        &self,
+        group: GroupId,
+        to: NodeId,
+    ) -> Result<(), NodeFailure<TransferError>> {
+        self.hand_over(group, to).await
     }
 }
 
