@@ -75,7 +75,7 @@ pub enum StartError {
     #[error(transparent)]
     Distrusted(#[from] DistrustedError),
     /// It is of another cluster than its certificate.
-    #[error("the data directory belongs to cluster {found}, the certificate to {expected}")]
+    #[error("the data directory belongs to cluster {found}, not to {expected}, to which its certificate or invitation belongs")]
     OtherCluster {
         /// Of the data.
         found: ClusterId,
@@ -251,6 +251,12 @@ fn enter(
             return Err(StartError::OtherCluster {
                 found: record.cluster,
                 expected: *expected,
+            });
+        }
+        (Some(record), Membership::Joined { map }) if record.cluster != map.cluster => {
+            return Err(StartError::OtherCluster {
+                found: record.cluster,
+                expected: map.cluster,
             });
         }
         (Some(record), _) => record,

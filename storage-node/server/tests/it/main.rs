@@ -5,6 +5,8 @@
 
 mod conformance;
 mod crashes;
+mod identity;
+mod members;
 mod policies;
 mod repair;
 mod world;
