@@ -1,13 +1,16 @@
 //! One file per subcommand.
 
+pub(crate) mod admin;
 pub(crate) mod cluster;
 pub(crate) mod frontend;
 pub(crate) mod git;
 mod identity;
+mod node;
 mod policy;
 mod probes;
 mod scrub;
 pub(crate) mod serve;
+mod progress;
 mod status;
 pub(crate) mod storage_node;
 mod verify;

@@ -22,6 +22,9 @@ use crate::start::Addresses;
 /// How often the groups are held against the map when nothing calls for it.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// After so many looks the others are asked for the map, even if nothing calls for it.
+const LOOKS_PER_QUESTION: u64 = 16;
+
 /// The pause after a step that another may follow at once.
 const STEP_PAUSE: Duration = Duration::from_millis(20);
 
@@ -103,9 +106,9 @@ impl StorageNode {
 
 /// Looks at every change of the map, and from time to time.
 pub(super) async fn run(node: Weak<StorageNode>) {
-    loop {
+    for look in 0_u64.. {
         let Some(strong) = node.upgrade() else { return };
-        let stepped = strong.keep().await;
+        let stepped = strong.keep(look).await;
         let mut map = strong.parts.map.subscribe();
         let clock = Arc::clone(&strong.parts.runtime.clock);
         if strong.is_refused() {
@@ -122,7 +125,7 @@ pub(super) async fn run(node: Weak<StorageNode>) {
 
 impl StorageNode {
     /// One look; whether more is to be done soon.
-    async fn keep(&self) -> bool {
+    async fn keep(&self, look: u64) -> bool {
         let Some(map) = self.current_map() else {
             return false;
         };
@@ -133,7 +136,11 @@ impl StorageNode {
         }
         let own = Some(raft::NodeId(self.id().0));
         let cluster = self.group(CLUSTER_GROUP);
-        if cluster.is_none_or(|group| group.leader().is_none()) || self.parts.raft.is_removed() {
+        // Who was removed as a learner is told nothing by a log any more, nor does it ask.
+        let is_alone = cluster.is_none_or(|group| group.leader().is_none());
+        let is_going = map.node(self.id()).is_none_or(|node| node.draining);
+        let doubts = is_alone || is_going || self.parts.raft.is_removed();
+        if doubts || look % LOOKS_PER_QUESTION == LOOKS_PER_QUESTION - 1 {
             self.ask_for_map(&map).await;
         }
         self.announce(&map).await;

@@ -30,9 +30,9 @@ async fn a_node_whose_disk_was_rolled_back_does_not_start_however_often_it_tries
         state: earlier.state.crash(Survives::Everything),
     };
     for _ in 0..3 {
+        let starts = world.map().node(old).unwrap().incarnation;
         world.crash(old, Survives::Nothing).await;
         world.launch(old).await;
-        let starts = world.map().node(old).unwrap().incarnation;
         world
             .wait_until("its start is known", |world| {
                 world.map().node(old).unwrap().incarnation > starts
@@ -64,9 +64,9 @@ async fn a_node_that_was_rolled_back_while_nobody_could_be_asked_is_stopped_when
         state: disks.state.crash(Survives::Everything),
     };
     for _ in 0..2 {
+        let starts = world.map().node(old).unwrap().incarnation;
         world.crash(old, Survives::Nothing).await;
         world.launch(old).await;
-        let starts = world.map().node(old).unwrap().incarnation;
         world
             .wait_until("its start is known", |world| {
                 world.map().node(old).unwrap().incarnation > starts
