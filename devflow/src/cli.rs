@@ -24,6 +24,9 @@ pub(crate) enum Command {
     /// Make a cluster, invite to it, join it, look at it.
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// What is done by hand on a data directory that is not in use.
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Git's server programs over a plain bare directory.
     #[command(subcommand)]
     Git(GitCommand),
@@ -82,6 +85,14 @@ pub(crate) enum ClusterCommand {
     /// How many copies of content are where, and what a success survives.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Drains, removes, replaces and moves nodes.
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Where the replicas that vote are: the order of voters.
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Hands the leadership of a group to another node.
+    Transfer(TransferArguments),
     /// Has the nodes verify all that they keep, now, and repair it from each other.
     Scrub(ScrubArguments),
     /// Has the nodes drop what nothing names any more, now.
@@ -140,6 +151,9 @@ pub(crate) struct StatusArguments {
     /// Prints JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// Prints the progress of nodes every two seconds until all of it is done
+    #[arg(long)]
+    pub(crate) watch: bool,
 }
 
 #[derive(Debug, Args)]
@@ -271,6 +285,117 @@ fn share(text: &str) -> Result<(String, u8), String> {
         Ok(copies) => Ok((region.to_owned(), copies)),
         Err(error) => Err(format!("the copies of region {region}: {error}")),
     }
+}
+
+/// Every change is made for the map as it was seen; if somebody else has changed
+/// it in between, nothing is done and that is said.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Moves a node's replicas and content to others. It can be undone.
+    Drain(ChangeNode),
+    /// Lets a node take part again.
+    Undrain(ChangeNode),
+    /// Removes a drained node, or one that is lost, for ever.
+    Remove(RemoveNodeArguments),
+    /// Removes a lost node whose place another has taken.
+    Replace(ReplaceNodeArguments),
+    /// Changes where a node is, or its share.
+    Set(SetNodeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeNode {
+    #[command(flatten)]
+    pub(crate) change: ChangePolicies,
+    /// The node's number
+    pub(crate) id: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveNodeArguments {
+    #[command(flatten)]
+    pub(crate) node: ChangeNode,
+    /// It is lost for good: what it had is copied again from the others
+    #[arg(long)]
+    pub(crate) dead: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplaceNodeArguments {
+    #[command(flatten)]
+    pub(crate) node: ChangeNode,
+    /// The number of the node that has joined in its place
+    #[arg(long, value_name = "ID")]
+    pub(crate) by: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetNodeArguments {
+    #[command(flatten)]
+    pub(crate) node: ChangeNode,
+    /// Its zone from now on
+    #[arg(long, value_name = "NAME")]
+    pub(crate) zone: Option<String>,
+    /// Its region from now on
+    #[arg(long, value_name = "NAME")]
+    pub(crate) region: Option<String>,
+    /// Its share of the content, relative to the others'
+    #[arg(long, value_name = "N")]
+    pub(crate) capacity: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrderCommand {
+    /// So many voters anywhere, or so many in each region named; other nodes follow.
+    ///
+    /// One voter in each of three regions, the leader at home:
+    /// `devflow cluster order set --survive region --region eu=1 --region us=1 --region ap=1 --home eu`
+    Set(SetOrderArguments),
+    /// Every node votes again.
+    Clear(ChangePolicies),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetOrderArguments {
+    #[command(flatten)]
+    pub(crate) change: ChangePolicies,
+    /// What voters are spread over, so that one of it may be lost
+    #[arg(long, value_enum, default_value = "node")]
+    pub(crate) survive: Survive,
+    /// Voters on the nodes of all regions
+    #[arg(long, value_name = "N", required_unless_present = "region")]
+    pub(crate) voters: Option<u8>,
+    /// Voters in a region; once for each region that is to have any
+    #[arg(long, value_name = "NAME=N", value_parser = share, conflicts_with = "voters")]
+    pub(crate) region: Vec<(String, u8)>,
+    /// The region where leaders should be
+    #[arg(long, value_name = "NAME")]
+    pub(crate) home: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TransferArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The group's number, as `status` prints it
+    pub(crate) group: u64,
+    /// The node that is to lead
+    pub(crate) node: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Makes a cluster again from one survivor, when the quorum is lost for good.
+    Recover(RecoverArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// What the survivor never received is lost, and the other nodes can never come back
+    #[arg(long, required = true)]
+    pub(crate) accept_loss: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -32,6 +32,13 @@ fn hint(leader: &Option<Leader>) -> String {
     }
 }
 
+fn entries(behind: &Option<u64>) -> String {
+    match behind {
+        Some(behind) => format!("{behind} entries"),
+        None => "an unknown number of entries".to_owned(),
+    }
+}
+
 /// A node's Raft that could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -269,6 +276,51 @@ pub enum MembershipError {
         /// How long was waited.
         after: Duration,
     },
+    /// A learner that has yet to receive most of the log. No effect; it goes on receiving.
+    #[error(
+        "make {node} a voter of {group}: it is {} behind; wait until it has caught up",
+        entries(behind)
+    )]
+    Behind {
+        /// Which group.
+        group: GroupId,
+        /// Which node.
+        node: NodeId,
+        /// Entries that it lacks; nothing if it has never answered this leader.
+        behind: Option<u64>,
+    },
+    /// The node is no member. No effect.
+    #[error("change the part of {node} in {group}: it is no member; add it first")]
+    NoMember {
+        /// Which group.
+        group: GroupId,
+        /// Which node.
+        node: NodeId,
+    },
+    /// The leader cannot stop voting while it leads. No effect.
+    #[error("remove {node} from the voters of {group}: it leads; transfer its leadership first")]
+    Leads {
+        /// Which group.
+        group: GroupId,
+        /// Which node.
+        node: NodeId,
+    },
+    /// A group without a voter is lost. No effect.
+    #[error("remove {node} from the voters of {group}: it is the only one; add another first")]
+    LastVoter {
+        /// Which group.
+        group: GroupId,
+        /// Which node.
+        node: NodeId,
+    },
+    /// No quorum in time. Effect unknown; the call can be repeated.
+    #[error("change the members of {group}: no quorum answered within {after:?}")]
+    Timeout {
+        /// Which group.
+        group: GroupId,
+        /// How long was waited.
+        after: Duration,
+    },
     /// The address is too long. No effect.
     #[error("add {node} to {group}: its address is longer than {limit} bytes")]
     BadAddress {
@@ -289,6 +341,61 @@ pub enum MembershipError {
     },
     /// The replica has stopped.
     #[error("change the members of {group}: its replica has stopped: {reason}")]
+    Stopped {
+        /// Which group.
+        group: GroupId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A leadership that was not handed on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    /// This node does not lead the group. No effect.
+    #[error(
+        "transfer the leadership of {group}: this node does not lead it; {}",
+        hint(leader)
+    )]
+    NotLeader {
+        /// Which group.
+        group: GroupId,
+        /// Who does, if known.
+        leader: Option<Leader>,
+    },
+    /// Only a voter can lead. No effect.
+    #[error("transfer the leadership of {group} to {to}: it is no voter of it")]
+    NotAVoter {
+        /// Which group.
+        group: GroupId,
+        /// To whom.
+        to: NodeId,
+    },
+    /// A node that would keep the group waiting. No effect.
+    #[error(
+        "transfer the leadership of {group} to {to}: it is {} behind, or does not answer",
+        entries(behind)
+    )]
+    Behind {
+        /// Which group.
+        group: GroupId,
+        /// To whom.
+        to: NodeId,
+        /// Entries that it lacks; nothing if it has never answered this leader.
+        behind: Option<u64>,
+    },
+    /// It did not take over in time; it may still, or another node is elected.
+    #[error("transfer the leadership of {group} to {to}: it did not take over within {after:?}")]
+    Timeout {
+        /// Which group.
+        group: GroupId,
+        /// To whom.
+        to: NodeId,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The replica has stopped.
+    #[error("transfer the leadership of {group}: its replica has stopped: {reason}")]
     Stopped {
         /// Which group.
         group: GroupId,

@@ -12,9 +12,8 @@
 //! - every failed proposal says whether it may have happened ([`Effect`]);
 //! - every queue, message, entry and transfer has a limit, in [`limits`].
 //!
-//! Not here: what commands mean, who may be a peer, TLS, and configuration files. Places are
-//! left in [`Group`] for permanent learners, removal of members, transfer of leadership and
-//! hibernation of idle groups; none of these exists yet.
+//! Not here: what commands mean, who may be a peer, TLS, and configuration files. A place is
+//! left in [`Group`] for hibernation of idle groups, which does not exist yet.
 //!
 //! openraft's own timers and tasks are tokio's, and its election timeouts are drawn from tokio's
 //! process: a simulation that is to be a function of its seed replaces its runtime in `types`.
@@ -41,9 +40,11 @@
 pub mod grpc;
 pub mod limits;
 pub mod memory;
+pub mod rescue;
 
 mod config;
 mod error;
+mod fence;
 mod format;
 mod group;
 mod id;
@@ -61,9 +62,10 @@ mod tests;
 pub use config::{Checked, Config, ConfigError};
 pub use error::{
     Effect, InitializeError, Leader, MembershipError, OpenError, ProposeError, ReadError,
-    StartError,
+    StartError, TransferError,
 };
-pub use group::{Group, Status};
+pub use fence::Fence;
+pub use group::{Group, Progress, Status};
 pub use id::{GroupId, NodeId, Peer};
 pub use log::FAMILIES;
 pub use machine::{Committed, Fault, Machine, SnapshotRead, SnapshotWrite};

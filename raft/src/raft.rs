@@ -15,12 +15,14 @@ use crate::error::{OpenError, StartError};
 use crate::format::{decode, encode};
 use crate::group::Parts;
 use crate::limits::{GROUP_QUEUE_CALLS, MAX_APPEND_ENTRIES};
-use crate::log::{GroupLog, LoadError, LogWriter, STATE, node_key};
+use crate::log::{GroupLog, LoadError, LogWriter, STATE, fence_key, node_key};
 use crate::net::message::Answer;
 use crate::net::{Connections, Outboxes, Timeouts};
 use crate::state_machine::{SharedMachine, StateMachine};
 use crate::types::Core;
-use crate::{Checked, Group, GroupId, Machine, Metrics, NodeId, PeerRequest, PeerResponse, Peers};
+use crate::{
+    Checked, Fence, Group, GroupId, Machine, Metrics, NodeId, PeerRequest, PeerResponse, Peers,
+};
 
 /// The replicas of one node: one per process.
 pub struct Raft {
@@ -35,6 +37,7 @@ pub struct Raft {
     writer: Mutex<Option<LogWriter>>,
     writer_task: TaskHandle,
     groups: Mutex<BTreeMap<GroupId, Slot>>,
+    fence: Mutex<Arc<Fence>>,
 }
 
 enum Slot {
@@ -61,7 +64,7 @@ impl Raft {
     ) -> Result<Arc<Self>, StartError> {
         let openraft = openraft_config(&config)?;
         let store = log.clone();
-        run_blocking(&*runtime.tasks, "raft-start", move || claim(&*store, node))
+        let fence = run_blocking(&*runtime.tasks, "raft-start", move || claim(&*store, node))
             .await
             .map_err(|failed| StartError::Config {
                 reason: failed.to_string(),
@@ -84,6 +87,7 @@ impl Raft {
             writer: Mutex::new(Some(writer)),
             writer_task,
             groups: Mutex::new(BTreeMap::new()),
+            fence: Mutex::new(Arc::new(fence)),
         }))
     }
 
@@ -128,6 +132,10 @@ impl Raft {
     /// the transport has authenticated; a request that says to be from another, or is meant for
     /// another, is not looked at.
     pub async fn receive(&self, from: NodeId, request: PeerRequest) -> PeerResponse {
+        if self.fence().is_removed(from) {
+            let answers = request.messages.iter().map(|_| Answer::Removed).collect();
+            return PeerResponse { answers };
+        }
         let ours = request.from == from && request.to == self.node;
         if !ours {
             tracing::warn!(%from, claimed = %request.from, to = %request.to, "stray request");
@@ -144,6 +152,22 @@ impl Raft {
         PeerResponse {
             answers: join_all(answers).await,
         }
+    }
+
+    /// From now on these nodes are not listened to, until a later fence. Kept in memory: whoever
+    /// knows the members says so again after a start.
+    pub fn set_fence(&self, fence: Fence) {
+        *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(fence);
+    }
+
+    /// Whether a peer has said that this node was removed from the cluster.
+    pub fn is_removed(&self) -> bool {
+        self.outboxes.is_removed()
+    }
+
+    fn fence(&self) -> Arc<Fence> {
+        let fence = self.fence.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&fence)
     }
 
     /// Ends one replica, for a group that is not to be served here any more. Its log stays; it
@@ -282,19 +306,23 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Writes whose log this is, or checks it.
-fn claim(store: &dyn KeyValue, node: NodeId) -> Result<(), StartError> {
-    if let Some(found) = store.get(STATE, node_key())? {
-        let found = NodeId(decode(&found)?);
-        if found != node {
-            let wanted = node;
-            return Err(StartError::OtherNode { found, wanted });
-        }
-        return Ok(());
+/// Writes whose log this is, or checks it; returns the fence that a recovery has left.
+fn claim(store: &dyn KeyValue, node: NodeId) -> Result<Fence, StartError> {
+    let Some(found) = store.get(STATE, node_key())? else {
+        let mut batch = Batch::new();
+        batch.put(STATE, node_key(), encode(&node.0));
+        store.write(batch, Durability::Synced)?;
+        return Ok(Fence::default());
+    };
+    let found = NodeId(decode(&found)?);
+    if found != node {
+        let wanted = node;
+        return Err(StartError::OtherNode { found, wanted });
     }
-    let mut batch = Batch::new();
-    batch.put(STATE, node_key(), encode(&node.0));
-    Ok(store.write(batch, Durability::Synced)?)
+    match store.get(STATE, fence_key())? {
+        Some(fence) => Ok(decode(&fence)?),
+        None => Ok(Fence::default()),
+    }
 }
 
 fn openraft_config(config: &Checked) -> Result<openraft::Config, StartError> {

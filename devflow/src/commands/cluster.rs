@@ -14,7 +14,7 @@ use storage_node_client::remote::RemoteLinks;
 use storage_node_client::tier::{Links, NoPeers};
 
 use super::identity::{INVITATION, Invitation, Place, directory, load, save};
-use super::{block_on, collect, policy, scrub, status, verify};
+use super::{block_on, collect, node, policy, progress, scrub, status, verify};
 use crate::cli::{ClusterCommand, InitArguments, InviteArguments, JoinArguments, Role};
 use crate::config::Config;
 
@@ -26,13 +26,19 @@ pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<()> {
         ClusterCommand::Join(arguments) => join(arguments),
         ClusterCommand::Status(arguments) => {
             let data = Config::load(&arguments.common, None)?.data;
-            block_on(status::show(data, arguments.json))
+            match arguments.watch {
+                true => block_on(progress::watch(data)),
+                false => block_on(status::show(data, arguments.json)),
+            }
         }
         ClusterCommand::Verify(arguments) => {
             let data = Config::load(&arguments.common, None)?.data;
             block_on(verify::all(data))
         }
         ClusterCommand::Policy(command) => policy::run(command),
+        ClusterCommand::Node(command) => block_on(node::run(command)),
+        ClusterCommand::Order(command) => block_on(node::order(command)),
+        ClusterCommand::Transfer(arguments) => block_on(node::transfer(arguments)),
         ClusterCommand::Scrub(arguments) => {
             let data = Config::load(&arguments.common, None)?.data;
             let order = scrub::Order {

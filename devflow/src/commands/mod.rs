@@ -1,12 +1,15 @@
 //! One file per subcommand.
 
+pub(crate) mod admin;
 pub(crate) mod cluster;
 mod collect;
 pub(crate) mod frontend;
 pub(crate) mod git;
 mod identity;
+mod node;
 mod policy;
 mod probes;
+mod progress;
 mod scrub;
 pub(crate) mod serve;
 mod status;

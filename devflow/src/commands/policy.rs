@@ -161,7 +161,7 @@ pub(super) async fn propose(
     bail!("no node leads the cluster group at the moment: try again")
 }
 
-fn connect(common: &Common, runtime: &Runtime) -> anyhow::Result<Arc<dyn Links>> {
+pub(super) fn connect(common: &Common, runtime: &Runtime) -> anyhow::Result<Arc<dyn Links>> {
     let data = Config::load(common, None)?.data;
     links(&data, runtime)
 }

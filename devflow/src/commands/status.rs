@@ -14,6 +14,7 @@ use storage_node_client::tier::Links;
 
 use super::cluster::links;
 use super::collect;
+use super::progress::Progress;
 use super::scrub::{faults, progress};
 
 /// Asks every node of the map how it is.
@@ -21,6 +22,7 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
     let runtime = Runtime::real();
     let links = links(&data, &runtime)?;
     let map = newest_map(&*links).await?;
+    let members = Progress::ask(&*links, &map).await;
     let mut nodes = Vec::new();
     for node in &map.nodes {
         let link = links.node(node);
@@ -34,6 +36,7 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
             .iter()
             .map(|(node, status, scrub, collected)| {
                 let mut json = to_json(node.id.0, status.as_ref());
+                json["members"] = members.json(node.id);
                 json["scrub"] = scrub.as_ref().map_or(Value::Null, scrub_to_json);
                 json["collect"] = collected.as_ref().map_or(Value::Null, collect_to_json);
                 json
@@ -52,6 +55,7 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
             None => println!("node {}  {}  does not answer", node.id, node.control),
             Some(status) => print(&node.control, status),
         }
+        println!("  members    {}", members.line(node.id));
         if let Some(scrub) = scrub {
             print_scrub(scrub, now);
         }

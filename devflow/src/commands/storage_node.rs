@@ -47,8 +47,14 @@ async fn serve(config: Config, http: Option<std::net::SocketAddr>) -> anyhow::Re
         let probes = probes::serve(listener, registry, move || ready.is_ready());
         runtime.tasks.spawn("probes", Box::pin(probes));
     }
-    asked_to_stop().await?;
+    let refused = tokio::select! {
+        stopped = asked_to_stop() => stopped.map(|()| None)?,
+        reason = node.refused() => Some(reason),
+    };
     service.stop(&runtime).await;
     node.shutdown().await;
-    Ok(())
+    match refused {
+        Some(reason) => anyhow::bail!("the cluster does not take this node any more: {reason}"),
+        None => Ok(()),
+    }
 }

@@ -31,7 +31,8 @@ pub(super) async fn all(data: PathBuf) -> anyhow::Result<()> {
     let links = links(&data, &runtime)?;
     let map = newest_map(&*links).await?;
     let mut faults = 0;
-    for node in &map.nodes {
+    // Nothing is placed on a node that is drained.
+    for node in map.nodes.iter().filter(|node| !node.draining) {
         let found = check_node(&*links, &map, node).await?;
         println!(
             "node {}: {} chunks read and intact ({} MiB), {} missing or damaged",

@@ -2,7 +2,9 @@
 
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::RaftError;
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
+};
 
 use super::{Group, Replica};
 use crate::format::{FormatError, v1};
@@ -40,6 +42,13 @@ impl Group {
             },
             Message::SnapshotFinish { transfer, parts } => replica.finish(transfer, parts).await,
             Message::ReadIndex => replica.answer_read_index().await,
+            Message::Transfer { vote, to, last } => {
+                let (vote, last) = (vote.into(), last.map(Into::into));
+                let request = TransferLeaderRequest::new(vote, crate::NodeId(to), last);
+                // What is not taken is not worth a reason: the leader only waits and sees.
+                let taken = replica.core.handle_transfer_leader(request).await;
+                taken.map_or(Answer::Stopped, |_| Answer::TransferTaken)
+            }
         }
     }
 }

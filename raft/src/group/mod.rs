@@ -3,9 +3,11 @@
 mod answer;
 mod incoming;
 mod membership;
+mod progress;
 mod propose;
 mod read;
 mod status;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,12 +25,12 @@ use crate::state_machine::SharedMachine;
 use crate::types::{Core, Fatal};
 use crate::{Checked, GroupId, Metrics, NodeId, Peer};
 
+pub use progress::Progress;
 pub use status::Status;
 
 /// A group as this node sees it. Clones share the replica.
 ///
-/// Places are left here for permanent learners, removal of members, transfer of leadership and
-/// hibernation of an idle group.
+/// A place is left here for hibernation of an idle group.
 #[derive(Clone)]
 pub struct Group {
     replica: Arc<Replica>,

@@ -29,6 +29,8 @@ pub struct Status {
     pub voters: BTreeMap<NodeId, Peer>,
     /// Members that do not vote (yet).
     pub learners: BTreeMap<NodeId, Peer>,
+    /// A change of the members is half done: two sets of voters decide together.
+    pub joint: bool,
     /// Why the replica has stopped, if it has. It does not start again by itself.
     pub fault: Option<String>,
 }
@@ -64,6 +66,7 @@ impl Group {
             purged: metrics.purged.map(|id| id.index()),
             voters,
             learners,
+            joint: membership.get_joint_config().len() > 1,
             fault: metrics.running_state.as_ref().err().map(reason),
         }
     }

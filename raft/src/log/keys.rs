@@ -44,6 +44,11 @@ pub(crate) fn node_key() -> &'static [u8] {
     b"node"
 }
 
+/// Where a recovery keeps who is not to be listened to any more.
+pub(crate) fn fence_key() -> &'static [u8] {
+    b"fence"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ mod writer;
 mod tests;
 
 pub(crate) use group_log::{GroupLog, LoadError};
-pub(crate) use keys::{LOG, STATE, node_key};
+pub(crate) use keys::{Kind, LOG, STATE, fence_key, log_key, node_key, state_key};
 pub(crate) use writer::LogWriter;
 
 /// The families that the store given to [`Raft::start`](crate::Raft::start) must have.

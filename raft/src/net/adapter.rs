@@ -12,7 +12,8 @@ use openraft::errors::{
 use openraft::impls::BoxedErrorSource;
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, StorageError};
 use runtime::{Runtime, run_blocking};
@@ -240,6 +241,23 @@ impl RaftNetworkV2<Types> for Connection {
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
         self.ballot(request, option, Message::PreVote).await
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        let message = Message::Transfer {
+            vote: request.from_leader().into(),
+            to: request.to_node_id().0,
+            last: request.last_log_id().map(v1::LogId::from),
+        };
+        let answer = self.ask_within(option.soft_ttl(), message).await;
+        match answer.map_err(rpc_error)? {
+            Answer::TransferTaken => Ok(Ok(())),
+            other => Err(refused(&other)),
+        }
     }
 
     async fn full_snapshot(

@@ -30,6 +30,14 @@ pub(crate) enum Message {
     SnapshotFinish { transfer: u128, parts: u64 },
     /// A question, to the leader, for a place at which a read is linearizable.
     ReadIndex,
+    /// The leader hands on its leadership: the node named stands for election if it has the log
+    /// up to `last`; others no longer hold to the leader. Not sent while a release that does not
+    /// know it may be running.
+    Transfer {
+        vote: Vote,
+        to: u64,
+        last: Option<LogId>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +87,10 @@ pub(crate) enum Answer {
     NoReplica,
     /// The asked replica has stopped.
     Stopped,
+    /// The leadership is handed on as far as this replica is concerned.
+    TransferTaken,
+    /// The asking node has been removed from the cluster: it is not listened to any more.
+    Removed,
 }
 
 impl Message {

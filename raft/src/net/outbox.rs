@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub(crate) struct Outboxes {
     timeouts: Timeouts,
     metrics: Metrics,
     open: Mutex<Option<BTreeMap<(NodeId, Lane), Outbox>>>,
+    /// A peer has answered that this node was removed from the cluster.
+    removed: AtomicBool,
 }
 
 struct Outbox {
@@ -89,7 +92,13 @@ impl Outboxes {
             timeouts,
             metrics,
             open: Mutex::new(Some(BTreeMap::new())),
+            removed: AtomicBool::new(false),
         }
+    }
+
+    /// Whether a peer has answered that this node was removed from the cluster.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
     }
 
     /// Sends one message and waits for its answer, for a bounded time.
@@ -118,8 +127,12 @@ impl Outboxes {
             Ok(()) => answer.await.unwrap_or(Err(SendFailed::Closed { to })),
             Err(failed) => Err(failed),
         };
-        if result.is_err() {
-            self.metrics.messages_failed.inc();
+        match &result {
+            Ok(Answer::Removed) => self.removed.store(true, Ordering::Relaxed),
+            Ok(_) => {}
+            Err(_) => {
+                self.metrics.messages_failed.inc();
+            }
         }
         result
     }
@@ -260,7 +273,7 @@ impl Courier {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use async_trait::async_trait;
     use futures_util::future::join_all;

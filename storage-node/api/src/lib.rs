@@ -20,6 +20,7 @@ pub mod event;
 mod ids;
 pub mod limits;
 pub mod map;
+pub mod members;
 pub mod metadata;
 pub mod migrations;
 pub mod node;

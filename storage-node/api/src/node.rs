@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::collect::{CollectOrder, CollectReport};
 use crate::content::{Receipt, Session};
 use crate::map::{ClusterMap, MACHINE_VERSION};
+use crate::members::{MembersReport, TransferError};
 use crate::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use crate::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
 use crate::scrub::{ScrubOrder, ScrubReport};
@@ -88,6 +89,21 @@ pub trait Node: Debug + Send + Sync {
     /// release from before this question does not answer it.
     async fn machine_version(&self) -> Result<u32, NodeError> {
         Ok(MACHINE_VERSION)
+    }
+
+    /// What the node knows of the members of its groups, and what it still has to
+    /// copy. A node that is the only one has nothing to report.
+    async fn members(&self) -> Result<MembersReport, NodeError> {
+        Ok(MembersReport::default())
+    }
+
+    /// Hands the leadership of a group that this node leads to another node.
+    async fn transfer(
+        &self,
+        group: GroupId,
+        _to: NodeId,
+    ) -> Result<(), NodeFailure<TransferError>> {
+        Err(NodeFailure::Failed(TransferError::NoGroup(group)))
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod directory;
 pub mod member;
 pub mod node;
+pub mod recover;
 pub mod replica;
 pub mod start;
 pub mod volumes;

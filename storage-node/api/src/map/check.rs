@@ -147,6 +147,12 @@ impl Policies {
 }
 
 impl Policy {
+    /// Whether it agrees with itself, and these nodes can hold what it promises.
+    pub(super) fn check(&self, name: &str, nodes: &[Node]) -> Result<(), PolicyError> {
+        self.check_shape(name)?;
+        self.check_nodes(name, nodes)
+    }
+
     /// Whether it agrees with itself.
     fn check_shape(&self, name: &str) -> Result<(), PolicyError> {
         let policy = || name.to_owned();
@@ -185,7 +191,7 @@ impl Policy {
     }
 
     /// Whether these nodes can hold what it promises.
-    fn check_nodes(&self, name: &str, nodes: &[Node]) -> Result<(), PolicyError> {
+    pub(super) fn check_nodes(&self, name: &str, nodes: &[Node]) -> Result<(), PolicyError> {
         let policy = || name.to_owned();
         let count = |region: &str| {
             let there = nodes.iter().filter(|node| node.region == region);

@@ -12,7 +12,8 @@ use serde::ser::{Error as _, SerializeStruct};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    ClusterMap, Copies, FailureDomain, Node, POLICIES_VERSION, Policies, Policy, SlotRange,
+    ClusterMap, Copies, FailureDomain, MEMBERS_VERSION, Members, Node, POLICIES_VERSION, Policies,
+    Policy, SlotRange,
 };
 use crate::{Incarnation, NodeId};
 
@@ -25,6 +26,13 @@ struct Rest {
     policies: Policies,
     nodes: Vec<Node>,
     groups: Vec<SlotRange>,
+}
+
+/// What follows the machine version, since [`MEMBERS_VERSION`].
+#[derive(Serialize, Deserialize)]
+struct MembersRest {
+    rest: Rest,
+    members: Members,
 }
 
 /// What follows the machine version 1.
@@ -135,12 +143,19 @@ impl Serialize for ClusterMap {
         map.serialize_field("epoch", &self.epoch)?;
         map.serialize_field("generation", &self.generation)?;
         map.serialize_field("machine_version", &self.machine_version)?;
+        if self.machine_version < MEMBERS_VERSION && self.members != Members::default() {
+            let unknown = "a map before machine version 3 knows nothing of who leaves";
+            return Err(S::Error::custom(unknown));
+        }
         if self.machine_version < POLICIES_VERSION {
             let unknown = "a map of machine version 1 has no policies by region and drains no node";
             let rest = self.first_rest().ok_or_else(|| S::Error::custom(unknown))?;
             map.serialize_field("rest", &rest)?;
-        } else {
+        } else if self.machine_version < MEMBERS_VERSION {
             map.serialize_field("rest", &self.rest())?;
+        } else {
+            let (rest, members) = (self.rest(), self.members.clone());
+            map.serialize_field("rest", &MembersRest { rest, members })?;
         }
         map.end()
     }
@@ -167,11 +182,16 @@ impl<'de> Visitor<'de> for Fields {
         let epoch = fields.next_element()?.ok_or_else(short(1))?;
         let generation = fields.next_element()?.ok_or_else(short(2))?;
         let machine_version = fields.next_element()?.ok_or_else(short(3))?;
-        let rest: Rest = if machine_version < POLICIES_VERSION {
+        let (rest, members): (Rest, Members) = if machine_version < POLICIES_VERSION {
             let rest: Option<FirstRest> = fields.next_element()?;
-            rest.ok_or_else(short(4))?.into()
+            (rest.ok_or_else(short(4))?.into(), Members::default())
+        } else if machine_version < MEMBERS_VERSION {
+            let rest = fields.next_element()?.ok_or_else(short(4))?;
+            (rest, Members::default())
         } else {
-            fields.next_element()?.ok_or_else(short(4))?
+            let both: Option<MembersRest> = fields.next_element()?;
+            let both = both.ok_or_else(short(4))?;
+            (both.rest, both.members)
         };
         Ok(ClusterMap {
             cluster,
@@ -181,6 +201,7 @@ impl<'de> Visitor<'de> for Fields {
             policies: rest.policies,
             nodes: rest.nodes,
             groups: rest.groups,
+            members,
         })
     }
 }
@@ -188,7 +209,8 @@ impl<'de> Visitor<'de> for Fields {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{map, regions};
-    use super::{ClusterMap, POLICIES_VERSION};
+    use super::{ClusterMap, MEMBERS_VERSION, POLICIES_VERSION};
+    use crate::NodeId;
 
     #[test]
     fn a_map_of_either_version_comes_back() {
@@ -200,6 +222,12 @@ mod tests {
         assert!(postcard::to_allocvec(&map).is_err());
         map.machine_version = POLICIES_VERSION;
         map.nodes[1].draining = true;
+        let bytes = postcard::to_allocvec(&map).unwrap();
+        assert_eq!(postcard::from_bytes::<ClusterMap>(&bytes).unwrap(), map);
+        map.members.leaving = vec![NodeId(2)];
+        map.members.next_node = 4;
+        assert!(postcard::to_allocvec(&map).is_err());
+        map.machine_version = MEMBERS_VERSION;
         let bytes = postcard::to_allocvec(&map).unwrap();
         assert_eq!(postcard::from_bytes::<ClusterMap>(&bytes).unwrap(), map);
         for length in 0..bytes.len() {

@@ -11,7 +11,9 @@
 mod check;
 mod durability;
 mod layout;
+mod members;
 mod policy;
+mod seats;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,11 +21,13 @@ use crate::{ClusterId, Generation, GroupId, Incarnation, MapEpoch, NodeId, Slot}
 
 pub use check::PolicyError;
 pub use durability::{Durability, FailureUnit};
+pub use members::{Members, MembersChange, MembersError, Standing};
 pub use policy::{Assigned, Copies, FailureDomain, NamedPolicy, Policies, Policy, RegionShare};
+pub use seats::{Replicas, Seats, Step};
 
 /// The version of the replicated machine that this code knows. An entry kind is
 /// proposed only when the map's version says that every replica knows it.
-pub const MACHINE_VERSION: u32 = COLLECTION_VERSION;
+pub const MACHINE_VERSION: u32 = 3;
 
 /// The machine version from which a map has policies by region and nodes that
 /// are drained. A map of an earlier version is written as it was then.
@@ -32,6 +36,10 @@ pub const POLICIES_VERSION: u32 = 2;
 /// The machine version from which the collector's clock advances, and removed
 /// manifests stay listed until their group's next barrier.
 pub const COLLECTION_VERSION: u32 = 3;
+
+/// The machine version from which a map has [`Members`]: nodes leave, are recovered, and are known
+/// to be gone. From it on, receipts of nodes that are drained do not count.
+pub const MEMBERS_VERSION: u32 = 3;
 
 /// The group that holds the cluster map.
 pub const CLUSTER_GROUP: GroupId = GroupId(1);
@@ -57,6 +65,8 @@ pub struct ClusterMap {
     pub nodes: Vec<Node>,
     /// The groups that own slots, by first slot; together they own them all.
     pub groups: Vec<SlotRange>,
+    /// Where replicas vote, who is leaving and who has left.
+    pub members: Members,
 }
 
 /// One storage node as the map knows it.
@@ -127,7 +137,7 @@ fn first_slot(index: u16, count: u16) -> u16 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{ClusterMap, Copies, MACHINE_VERSION, Node, Policies, RegionShare, Slot};
+    use super::{ClusterMap, Copies, MACHINE_VERSION, Members, Node, Policies, RegionShare, Slot};
     use crate::{ClusterId, Generation, Incarnation, MapEpoch, NodeId};
 
     pub(crate) fn anywhere(copies: u8) -> Copies {
@@ -152,7 +162,7 @@ pub(crate) mod tests {
         places
             .map(|(place, id)| Node {
                 id: NodeId(id),
-                control: String::new(),
+                control: format!("n{id}"),
                 bulk: String::new(),
                 zone: place[1..].to_owned(),
                 region: place[..1].to_owned(),
@@ -172,6 +182,7 @@ pub(crate) mod tests {
             policies: Policies::default(),
             nodes: nodes(places),
             groups: ClusterMap::divide_slots(1),
+            members: Members::default(),
         }
     }
 

@@ -14,7 +14,10 @@ use crate::blob::StoredBlob;
 use crate::collect::Cycle;
 use crate::content::Run;
 use crate::event::Events;
-use crate::map::{COLLECTION_VERSION, ClusterMap, Node, POLICIES_VERSION, Policies};
+use crate::map::{
+    COLLECTION_VERSION, ClusterMap, MEMBERS_VERSION, MembersChange, Node, POLICIES_VERSION,
+    Policies,
+};
 use crate::refs::{RefCommand, RefList};
 use crate::repository::{PackList, Push, Pushed, Repository};
 use crate::{
@@ -171,6 +174,14 @@ pub enum Command {
         /// Of which generation.
         generation: Generation,
     },
+    /// Cluster group, from machine version 3 on: nodes come, move and go.
+    /// Refused if the map is no longer the one that the change was made for.
+    ChangeMembers {
+        /// The map that whoever made it has seen.
+        seen: MapEpoch,
+        /// The change.
+        change: MembersChange,
+    },
 }
 
 impl Command {
@@ -180,6 +191,7 @@ impl Command {
         match self {
             Self::SetPolicies { .. } => POLICIES_VERSION,
             Self::Advance { .. } | Self::BarrierPassed { .. } => COLLECTION_VERSION,
+            Self::ChangeMembers { .. } => MEMBERS_VERSION,
             _ => 1,
         }
     }

@@ -2,7 +2,7 @@ use chunking::BlobId;
 use git_id::RefName;
 use serde::{Deserialize, Serialize};
 
-use crate::map::PolicyError;
+use crate::map::{MembersError, PolicyError};
 use crate::{Generation, GroupId, Incarnation, MapEpoch, NodeId, RepositoryId, UploadId};
 
 /// Why a command was refused.
@@ -136,4 +136,7 @@ pub enum Refusal {
         /// Which barrier.
         generation: Generation,
     },
+    /// A change of the members that cannot be made.
+    #[error(transparent)]
+    Members(MembersError),
 }

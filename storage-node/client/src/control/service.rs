@@ -73,6 +73,11 @@ impl NodeService {
             Call::Scrub(order) => Outcome::Scrub(node.scrub(order).await),
             Call::Collect(order) => Outcome::Collect(node.collect(order).await),
             Call::MachineVersion => Outcome::MachineVersion(node.machine_version().await),
+            Call::Members => Outcome::Members(node.members().await),
+            Call::Transfer { group, to } => {
+                let handed = node.transfer(group, to).await;
+                Outcome::Transfer(handed.map_err(Into::into))
+            }
         }
     }
 }

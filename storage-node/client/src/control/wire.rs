@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::map::ClusterMap;
+use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{NodeError, NodeFailure, NodeStatus};
 use storage_node_api::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
@@ -36,6 +37,11 @@ pub(crate) enum Call {
     Scrub(ScrubOrder),
     MachineVersion,
     Collect(CollectOrder),
+    Members,
+    Transfer {
+        group: GroupId,
+        to: NodeId,
+    },
 }
 
 /// What the node answers, by the kind of call.
@@ -50,6 +56,8 @@ pub(crate) enum Outcome {
     Scrub(Result<ScrubReport, NodeError>),
     MachineVersion(Result<u32, NodeError>),
     Collect(Result<CollectReport, NodeError>),
+    Members(Result<MembersReport, NodeError>),
+    Transfer(Result<(), Failure<TransferError>>),
 }
 
 /// A [`NodeFailure`] as it travels.
@@ -142,6 +150,12 @@ mod tests {
         assert_eq!(encode(&Call::Map).unwrap()[..], [1, 4]);
         assert_eq!(encode(&Call::Status).unwrap()[..], [1, 5]);
         assert_eq!(encode(&Call::MachineVersion).unwrap()[..], [1, 7]);
+        assert_eq!(encode(&Call::Members).unwrap()[..], [1, 8]);
+        let transfer = Call::Transfer {
+            group: GroupId(16),
+            to: NodeId(3),
+        };
+        assert_eq!(encode(&transfer).unwrap()[..], [1, 9, 16, 3]);
         let start = Call::Scrub(ScrubOrder::Start { fast: true });
         assert_eq!(encode(&start).unwrap()[..], [1, 6, 1, 1]);
     }

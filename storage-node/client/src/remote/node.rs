@@ -4,6 +4,7 @@ use chunking::{Chunk, ChunkId, ChunkRef};
 use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::map::ClusterMap;
+use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{Node, NodeError, NodeFailure, NodeStatus, Presence};
 use storage_node_api::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
@@ -149,6 +150,21 @@ impl Node for RemoteNode {
         match self.call(Call::MachineVersion).await? {
             Outcome::MachineVersion(version) => version,
             _ => Err(self.silent()),
+        }
+    }
+
+    async fn members(&self) -> Result<MembersReport, NodeError> {
+        match self.call(Call::Members).await? {
+            Outcome::Members(report) => report,
+            _ => Err(self.silent()),
+        }
+    }
+
+    async fn transfer(&self, group: GroupId, to: NodeId) -> Result<(), NodeFailure<TransferError>> {
+        match self.call(Call::Transfer { group, to }).await {
+            Ok(Outcome::Transfer(handed)) => handed.map_err(Into::into),
+            Ok(_) => Err(NodeFailure::Node(self.silent())),
+            Err(error) => Err(NodeFailure::Node(error)),
         }
     }
 }

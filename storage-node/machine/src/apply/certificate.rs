@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use storage_node_api::DedupDomain;
 use storage_node_api::content::{Receipt, Run};
-use storage_node_api::map::{ClusterMap, FailureUnit};
+use storage_node_api::map::{ClusterMap, FailureUnit, MEMBERS_VERSION};
 use storage_node_api::order::Refusal;
 
 use crate::head::Head;
@@ -23,7 +23,10 @@ impl<'a> Rules<'a> {
     /// Quorum and failure domains are those of the policy of the blob's domain. A
     /// receipt counts if its node is in the map, in a region where the policy keeps
     /// copies, and its domain is the blob's, its generation and map epoch are not before those that the group
-    /// accepts, and its incarnation is not before the node's. If a chunk is
+    /// accepts, and its incarnation is not before the node's. From
+    /// [`MEMBERS_VERSION`] on the receipts of a node that is being drained do not count: what is
+    /// committed under the new map is durable by the new placement alone, so that a look at all
+    /// chunks after the map was adopted shows what is still on that node only. If a chunk is
     /// short only because of receipts that do not count, a new session helps.
     pub(super) fn check(
         &self,
@@ -83,7 +86,8 @@ impl<'a> Rules<'a> {
         match self.map.node(receipt.node) {
             Some(node) => Holder::Known {
                 unit: self.map.unit_of(self.domain, node),
-                counts: receipt.domain == self.domain
+                counts: (!node.draining || self.map.machine_version < MEMBERS_VERSION)
+                    && receipt.domain == self.domain
                     && receipt.generation >= self.head.generation
                     && receipt.epoch >= self.head.min_epoch
                     && receipt.incarnation >= node.incarnation,

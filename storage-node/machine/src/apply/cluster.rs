@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use storage_node_api::limits::{MAX_COMMAND_BYTES, MAX_NODES};
 use storage_node_api::map::{
-    CLUSTER_GROUP, ClusterMap, MACHINE_VERSION, POLICIES_VERSION, Policies,
+    CLUSTER_GROUP, ClusterMap, MACHINE_VERSION, MEMBERS_VERSION, MembersChange, POLICIES_VERSION,
+    Policies,
 };
 use storage_node_api::order::{Join, Refusal, Reply};
 use storage_node_api::{Incarnation, MapEpoch, NodeId};
@@ -115,6 +116,40 @@ pub(super) fn set_policies(
     Ok(Reply::Done)
 }
 
+/// Nodes come, move and go, if the map is still the one that the change was made for. A recovery
+/// is made for whatever map its survivor comes to.
+pub(super) fn change_members(
+    txn: &mut Txn<'_>,
+    seen: MapEpoch,
+    change: &MembersChange,
+) -> Result<Reply, Stop> {
+    only_in_cluster_group(txn)?;
+    let map = current_map(txn)?;
+    if map.machine_version < MEMBERS_VERSION {
+        return Err(Refusal::TooEarly {
+            needed: MEMBERS_VERSION,
+            actual: map.machine_version,
+        }
+        .into());
+    }
+    let is_recovery = matches!(change, MembersChange::Recovered(_));
+    if map.epoch != seen && !is_recovery {
+        return Err(Refusal::MapChanged {
+            seen,
+            actual: map.epoch,
+        }
+        .into());
+    }
+    let map = map.changed(change).map_err(Refusal::Members)?;
+    txn.head.next_node = txn.head.next_node.max(map.members.next_node);
+    let bytes = value::encode::<MapKey>(&map)?.len();
+    if bytes > MAX_MAP_BYTES {
+        return Err(Refusal::MapTooLarge(u32::try_from(bytes).unwrap_or(u32::MAX)).into());
+    }
+    set_map(txn, map)?;
+    Ok(Reply::Done)
+}
+
 /// Every replica understands more than the map says.
 pub(super) fn raise_version(txn: &mut Txn<'_>, version: u32) -> Result<Reply, Stop> {
     only_in_cluster_group(txn)?;
@@ -160,7 +195,10 @@ pub(super) fn current_map(txn: &Txn<'_>) -> Result<ClusterMap, Refusal> {
     map.cloned().ok_or(Refusal::WrongGroup)
 }
 
-pub(super) fn set_map(txn: &mut Txn<'_>, map: ClusterMap) -> Result<(), Fault> {
+pub(super) fn set_map(txn: &mut Txn<'_>, mut map: ClusterMap) -> Result<(), Fault> {
+    if txn.group == CLUSTER_GROUP && map.machine_version >= MEMBERS_VERSION {
+        map.members.next_node = txn.head.next_node;
+    }
     if map.machine_version > MACHINE_VERSION {
         return Err(Fault::MachineVersion {
             found: map.machine_version,

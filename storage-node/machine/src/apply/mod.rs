@@ -162,5 +162,6 @@ fn run(txn: &mut Txn<'_>, id: RequestId, command: Command) -> Result<Reply, Stop
         Command::RaiseMachineVersion(version) => cluster::raise_version(txn, version),
         Command::Advance { seen } => cycle::advance(txn, seen),
         Command::BarrierPassed { group, generation } => cycle::passed(txn, group, generation),
+        Command::ChangeMembers { seen, change } => cluster::change_members(txn, seen, &change),
     }
 }

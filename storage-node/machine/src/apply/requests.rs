@@ -33,7 +33,8 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::PutBlob { .. }
         | Command::RemoveOwner { .. }
         | Command::SetPolicies { .. }
-        | Command::Advance { .. } => true,
+        | Command::Advance { .. }
+        | Command::ChangeMembers { .. } => true,
     }
 }
 

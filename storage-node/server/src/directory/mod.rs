@@ -18,6 +18,7 @@
 
 mod distrusted;
 mod record;
+mod refused;
 mod sealed;
 
 use std::fs::{self, File};
@@ -28,6 +29,7 @@ use rustix::fs::{FlockOperation, flock};
 
 pub use distrusted::{Distrusted, DistrustedError};
 pub use record::{NodeRecord, RecordError};
+pub use refused::{RefusedForever, had_log, has_log};
 
 /// The layout that this program writes.
 const FORMAT: u32 = 1;

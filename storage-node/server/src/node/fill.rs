@@ -33,14 +33,11 @@ const PAGE_CHUNKS: usize = 4096;
 pub(super) async fn run(node: Weak<StorageNode>) {
     loop {
         let Some(strong) = node.upgrade() else { return };
-        let missing = strong.look().await;
-        if let Some(missing) = missing {
-            strong.missing.store(missing, Ordering::Relaxed);
-        }
+        let is_whole = strong.look_and_tell().await;
         let mut map = strong.parts.map.subscribe();
         let clock = Arc::clone(&strong.parts.runtime.clock);
         drop(strong);
-        let pause = if missing == Some(0) { LOOK } else { LOOK_AGAIN };
+        let pause = if is_whole { LOOK } else { LOOK_AGAIN };
         tokio::select! {
             _ = map.changed() => {}
             () = clock.sleep(pause) => {}
@@ -51,17 +48,53 @@ pub(super) async fn run(node: Weak<StorageNode>) {
 /// Live chunks of one domain that this node should hold.
 type Page = Vec<(DedupDomain, ChunkRef)>;
 
+/// What a look did not find and could not fetch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Missing {
+    chunks: u64,
+    bytes: u64,
+}
+
+impl std::ops::AddAssign for Missing {
+    fn add_assign(&mut self, other: Self) {
+        self.chunks += other.chunks;
+        self.bytes += other.bytes;
+    }
+}
+
 impl StorageNode {
-    /// Goes through all live chunks once; returns how many are still missing,
-    /// or nothing if that could not be found out.
-    async fn look(self: &Arc<Self>) -> Option<u64> {
-        let map = self.current_map()?;
-        let mut missing = 0;
+    /// Goes through all live chunks once and keeps what was found for those who ask; whether
+    /// nothing is missing by the newest map.
+    async fn look_and_tell(self: &Arc<Self>) -> bool {
+        let Some(map) = self.current_map() else {
+            return false;
+        };
+        // Asked before the look: what was committed before a replica adopted its map is in the
+        // listing.
+        let adopted = self.adopted(&map);
+        let Some(missing) = self.look(&map).await else {
+            return false;
+        };
+        self.missing_bytes.store(missing.bytes, Ordering::Relaxed);
+        self.missing.store(missing.chunks, Ordering::Relaxed);
+        if let Some(adopted) = adopted.filter(|_| missing.chunks == 0) {
+            self.whole_at.fetch_max(adopted.0, Ordering::Relaxed);
+        }
+        let whole_at = self.whole_at.load(Ordering::Relaxed);
+        let metrics = &self.parts.members;
+        metrics.looked(missing.chunks, missing.bytes, map.epoch, whole_at);
+        missing.chunks == 0 && whole_at >= map.epoch.0
+    }
+
+    /// Goes through all live chunks once; returns what is still missing, or nothing if that could
+    /// not be found out.
+    async fn look(self: &Arc<Self>, map: &Arc<ClusterMap>) -> Option<Missing> {
+        let mut missing = Missing::default();
         for range in &map.groups {
             let mut after = Some(Vec::new());
             while let Some(from) = after {
-                let (page, last) = self.page(range.group, from, &map).await?;
-                missing += self.fill_page(page, &map).await?;
+                let (page, last) = self.page(range.group, from, map).await?;
+                missing += self.fill_page(page, map).await?;
                 after = last;
             }
         }
@@ -102,12 +135,12 @@ impl StorageNode {
             .ok()?
     }
 
-    async fn fill_page(&self, page: Page, map: &ClusterMap) -> Option<u64> {
+    async fn fill_page(&self, page: Page, map: &ClusterMap) -> Option<Missing> {
         let mut by_domain: BTreeMap<DedupDomain, Vec<ChunkRef>> = BTreeMap::new();
         for (domain, chunk) in page {
             by_domain.entry(domain).or_default().push(chunk);
         }
-        let mut missing = 0;
+        let mut missing = Missing::default();
         for (domain, chunks) in by_domain {
             for batch in chunks.chunks(CHUNK_BATCH) {
                 let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
@@ -127,14 +160,14 @@ impl StorageNode {
         Some(missing)
     }
 
-    /// Fetches and stores chunks; returns how many no peer had.
+    /// Fetches and stores chunks; returns what no peer had.
     async fn fetch_from_peers(
         &self,
         domain: DedupDomain,
         lacking: Vec<ChunkRef>,
         map: &ClusterMap,
-    ) -> u64 {
-        let mut missing = 0;
+    ) -> Missing {
+        let mut missing = Missing::default();
         let peers = self.nearest_peers(map);
         let mut rest = lacking.as_slice();
         while !rest.is_empty() {
@@ -147,7 +180,10 @@ impl StorageNode {
                 }
                 wanted = self.fetch_from(peer, domain, wanted, map).await;
             }
-            missing += wanted.len() as u64;
+            missing += Missing {
+                chunks: wanted.len() as u64,
+                bytes: wanted.iter().map(|chunk| u64::from(chunk.length)).sum(),
+            };
         }
         missing
     }

@@ -1,5 +1,6 @@
 //! Keeps the groups in line with the cluster map: each data group adopts the
-//! newest map, and every node of the map becomes a voter of every group.
+//! newest map, gets the replicas that the map wants ([`super::replicas`]), and nodes
+//! that leave come to an end ([`super::members`]).
 //!
 //! All of it is idempotent and done by whoever leads, so that a crash at any
 //! point is finished by the next leader.
@@ -7,18 +8,25 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use raft::{Group, Peer};
+use raft::Peer;
 use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP};
 use storage_node_api::node::Node;
-use storage_node_api::order::{Answer, Command, Query, Reply, Request};
+use storage_node_api::order::{Answer, Command, Committed, Query, Refusal, Reply, Request};
 use storage_node_api::{GroupId, NodeId, RequestId};
 use storage_node_machine::query;
 
 use super::StorageNode;
+use super::refuse::rolled_back;
 use crate::start::Addresses;
 
 /// How often the groups are held against the map when nothing calls for it.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// After so many looks the others are asked for the map, even if nothing calls for it.
+const LOOKS_PER_QUESTION: u64 = 16;
+
+/// The pause after a step that another may follow at once.
+const STEP_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long the first commits of a new cluster may take.
 const FOUND_DEADLINE: Duration = Duration::from_secs(30);
@@ -98,26 +106,44 @@ impl StorageNode {
 
 /// Looks at every change of the map, and from time to time.
 pub(super) async fn run(node: Weak<StorageNode>) {
-    loop {
+    for look in 0_u64.. {
         let Some(strong) = node.upgrade() else { return };
-        strong.keep().await;
+        let stepped = strong.keep(look).await;
         let mut map = strong.parts.map.subscribe();
         let clock = Arc::clone(&strong.parts.runtime.clock);
+        if strong.is_refused() {
+            return;
+        }
         drop(strong);
+        let pause = if stepped { STEP_PAUSE } else { LOOK };
         tokio::select! {
             _ = map.changed() => {}
-            () = clock.sleep(LOOK) => {}
+            () = clock.sleep(pause) => {}
         }
     }
 }
 
 impl StorageNode {
-    async fn keep(&self) {
+    /// One look; whether more is to be done soon.
+    async fn keep(&self, look: u64) -> bool {
         let Some(map) = self.current_map() else {
-            return;
+            return false;
         };
-        self.announce(&map).await;
+        self.fence(&map);
+        self.check_own(&map).await;
+        if self.is_refused() {
+            return false;
+        }
         let own = Some(raft::NodeId(self.id().0));
+        let cluster = self.group(CLUSTER_GROUP);
+        // Who was removed as a learner is told nothing by a log any more, nor does it ask.
+        let is_alone = cluster.is_none_or(|group| group.leader().is_none());
+        let is_going = map.node(self.id()).is_none_or(|node| node.draining);
+        let doubts = is_alone || is_going || self.parts.raft.is_removed();
+        if doubts || look % LOOKS_PER_QUESTION == LOOKS_PER_QUESTION - 1 {
+            self.ask_for_map(&map).await;
+        }
+        self.announce(&map).await;
         let led: Vec<_> = self
             .groups()
             .into_iter()
@@ -129,14 +155,16 @@ impl StorageNode {
                 self.keep_barrier(*id, &map).await;
             }
         }
-        // Last, because it waits for nodes that may not be there.
-        for (_, group) in &led {
-            self.keep_voters(group, &map).await;
+        let mut stepped = false;
+        for (id, group) in &led {
+            stepped |= self.keep_replicas(*id, group, &map).await;
         }
         if led.iter().any(|(id, _)| *id == CLUSTER_GROUP) {
             self.keep_version(&map).await;
             self.drive_cycles(&map).await;
+            self.keep_members(&map).await;
         }
+        stepped
     }
 
     /// Tells the cluster of this start, until the map shows it.
@@ -159,33 +187,40 @@ impl StorageNode {
             bulk: self.parts.addresses.bulk.clone(),
         };
         let leader = self.group(CLUSTER_GROUP).and_then(|group| group.leader());
-        match leader.and_then(|leader| map.node(NodeId(leader.0))) {
+        let request = self.request(started);
+        let leader = leader.and_then(|leader| map.node(NodeId(leader.0)));
+        // A failure is taken up again at the next look.
+        let reply = match leader {
             Some(leader) if leader.id == self.id() => {
-                // A failure is taken up again at the next look.
-                let _ = self.commit(CLUSTER_GROUP, started).await;
+                self.propose(CLUSTER_GROUP, request).await.ok()
             }
-            Some(leader) => {
-                let request = self.request(started);
-                let _ = self
-                    .parts
-                    .peers
-                    .node(leader)
-                    .propose(CLUSTER_GROUP, request)
-                    .await;
-            }
+            Some(leader) => self.announce_to(leader, request).await,
             // A replica that is not a member yet knows no leader: one of the others may lead.
             None => {
-                let request = self.request(started);
+                let mut reply = None;
                 for node in map.nodes.iter().filter(|node| is_peer(self.id(), node)) {
-                    let _ = self
-                        .parts
-                        .peers
-                        .node(node)
-                        .propose(CLUSTER_GROUP, request.clone())
-                        .await;
+                    reply = self.announce_to(node, request.clone()).await.or(reply);
                 }
+                reply
             }
+        };
+        if let Some(Reply::Refused(Refusal::RolledBack {
+            node,
+            known,
+            claimed,
+        })) = reply.map(|committed| committed.reply)
+        {
+            self.refuse(rolled_back(node, known.0, claimed.0)).await;
         }
+    }
+
+    async fn announce_to(
+        &self,
+        node: &storage_node_api::map::Node,
+        request: Request,
+    ) -> Option<Committed> {
+        let link = self.parts.peers.node(node);
+        link.propose(CLUSTER_GROUP, request).await.ok()
     }
 
     async fn keep_map(&self, id: GroupId, map: &ClusterMap) {
@@ -197,30 +232,6 @@ impl StorageNode {
         if !current {
             // A failure is taken up again at the next look.
             let _ = self.commit(id, Command::AdoptMap(map.clone())).await;
-        }
-    }
-
-    async fn keep_voters(&self, group: &Group, map: &ClusterMap) {
-        let voters = group.status().voters;
-        for node in &map.nodes {
-            let id = raft::NodeId(node.id.0);
-            if voters.contains_key(&id) || node.control.is_empty() {
-                continue;
-            }
-            let peer = Peer {
-                address: node.control.clone(),
-            };
-            match group.add_voter(id, peer).await {
-                Ok(()) => tracing::info!(
-                    node.id = node.id.0,
-                    group.id = group.id().0,
-                    "added a voter"
-                ),
-                Err(error) => {
-                    tracing::info!(node.id = node.id.0, group.id = group.id().0, %error, "a voter is not added yet");
-                    return;
-                }
-            }
         }
     }
 }

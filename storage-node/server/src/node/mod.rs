@@ -11,8 +11,11 @@
 pub(crate) mod collect;
 mod fill;
 mod keeper;
+mod members;
 mod offer;
+mod refuse;
 mod repair;
+mod replicas;
 pub(crate) mod scrub;
 mod space;
 mod upgrade;
@@ -34,6 +37,7 @@ use crate::start::Addresses;
 use crate::volumes::ChunkStore;
 
 pub use keeper::FoundError;
+pub(crate) use members::Metrics as MembersMetrics;
 pub(crate) use space::Space;
 
 /// What a node is made of.
@@ -54,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) collecting: Arc<collect::Collecting>,
     /// The data directory itself.
     pub(crate) files: Arc<dyn Files>,
+    pub(crate) members: MembersMetrics,
 }
 
 /// One storage node of a cluster, or the only one.
@@ -62,6 +67,12 @@ pub struct StorageNode {
     /// Chunks that placement names and are not here, as of the last look; the
     /// maximum before the first.
     missing: AtomicU64,
+    /// Their bytes.
+    missing_bytes: AtomicU64,
+    /// The epoch at which the node was last found to lack nothing; 0 if it never was.
+    whole_at: AtomicU64,
+    /// Why the cluster does not take this node any more, once it does not.
+    refused: watch::Sender<Option<String>>,
     background: Mutex<Vec<TaskHandle>>,
 }
 
@@ -70,6 +81,9 @@ impl StorageNode {
         Arc::new(Self {
             parts,
             missing: AtomicU64::new(u64::MAX),
+            missing_bytes: AtomicU64::new(0),
+            whole_at: AtomicU64::new(0),
+            refused: watch::channel(None).0,
             background: Mutex::new(Vec::new()),
         })
     }

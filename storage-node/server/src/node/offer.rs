@@ -9,6 +9,7 @@ use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
 use storage_node_api::map::{ClusterMap, METADATA_GROUP};
+use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{GroupStatus, Node, NodeError, NodeFailure, NodeStatus, Presence};
 use storage_node_api::order::{
@@ -208,6 +209,14 @@ impl Node for StorageNode {
 
     async fn collect(&self, order: CollectOrder) -> Result<CollectReport, NodeError> {
         Ok(self.order_collection(order))
+    }
+
+    async fn members(&self) -> Result<MembersReport, NodeError> {
+        Ok(self.members_report())
+    }
+
+    async fn transfer(&self, group: GroupId, to: NodeId) -> Result<(), NodeFailure<TransferError>> {
+        self.hand_over(group, to).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod alone;
 mod config;
+mod standing;
 mod stores;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use kv::KeyValue;
 use prometheus_client::registry::Registry;
 use raft::{Peers, Raft};
 use runtime::Runtime;
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP, Node, Policies};
+use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP, Members, Node, Policies};
 use storage_node_api::order::{Answer, Query};
 use storage_node_api::{ClusterId, Generation, GroupId, Incarnation, MapEpoch, NodeId, RequestId};
 use storage_node_client::tier::Links;
@@ -22,10 +23,10 @@ pub use alone::Alone;
 pub use config::{Checked, Config, ConfigError};
 pub use stores::{MetadataPlace, Stores, StoresError};
 
-use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError};
+use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError, had_log, has_log};
 use crate::node::collect::{self, Collecting};
 use crate::node::scrub::{self, Scrubbing};
-use crate::node::{FoundError, Parts, Space, StorageNode};
+use crate::node::{FoundError, MembersMetrics, Parts, Space, StorageNode};
 use crate::replica::{DataMachine, MetadataMachine, StateView};
 use crate::volumes::{self, ChunkStore};
 
@@ -75,13 +76,29 @@ pub enum StartError {
     #[error(transparent)]
     Distrusted(#[from] DistrustedError),
     /// It is of another cluster than its certificate.
-    #[error("the data directory belongs to cluster {found}, the certificate to {expected}")]
+    #[error(
+        "the data directory belongs to cluster {found}, not to {expected}, to which its certificate or invitation belongs"
+    )]
     OtherCluster {
         /// Of the data.
         found: ClusterId,
         /// Of the certificate.
         expected: ClusterId,
     },
+    /// The cluster does not take it any more.
+    #[error("node {node} does not start: {reason}")]
+    Refused {
+        /// Which.
+        node: NodeId,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// What the directory remembers of earlier starts could not be read or written.
+    #[error("access the data directory")]
+    Files(#[from] std::io::Error),
+    /// The owner of the log could not be read.
+    #[error(transparent)]
+    Log(#[from] raft::rescue::RescueError),
     /// It has no id yet.
     #[error("the node has not joined a cluster")]
     NotJoined,
@@ -139,9 +156,20 @@ pub async fn start(
     runtime: Runtime,
     registry: &mut Registry,
 ) -> Result<Arc<StorageNode>, StartError> {
-    let record = enter(&stores, &membership, &runtime)?;
+    let mut record = enter(&stores, &membership, &runtime)?;
     let id = record.node.ok_or(StartError::NotJoined)?;
     let known = local_map(&*stores.state)?;
+    standing::check(
+        &stores,
+        &record,
+        id,
+        known.as_ref(),
+        &network.links,
+        &runtime,
+    )
+    .await?;
+    record.incarnation = Incarnation(record.incarnation.0 + 1);
+    record.save(&*stores.files)?;
     let is_new = known.is_none();
     let map = known.unwrap_or_else(|| match &membership {
         Membership::Joined { map } => (**map).clone(),
@@ -151,6 +179,8 @@ pub async fn start(
     let (chunk_metrics, raft_metrics, scrub_metrics) = metrics(registry);
     let collect_metrics = collect::Metrics::default();
     collect_metrics.register(registry.sub_registry_with_prefix("devflow_collect"));
+    let members_metrics = MembersMetrics::default();
+    members_metrics.register(registry.sub_registry_with_prefix("devflow_members"));
     let chunks = open_chunks(&stores, &record, id, config, &runtime, chunk_metrics).await?;
     let raft = Raft::start(
         config.raft.clone(),
@@ -161,6 +191,9 @@ pub async fn start(
         raft_metrics,
     )
     .await?;
+    if !had_log(&*stores.files)? {
+        has_log(&*stores.files)?;
+    }
     let (map_sender, _) = watch::channel(None);
     let facts = MetadataMachine::new(match &stores.metadata {
         MetadataPlace::Directory(path) => SqliteMachine::open(path),
@@ -198,6 +231,7 @@ pub async fn start(
             collect_metrics,
         )),
         files: stores.files,
+        members: members_metrics,
     });
     node.learn(&map);
     if is_new && matches!(membership, Membership::Founder { .. }) {
@@ -218,14 +252,14 @@ fn metrics(registry: &mut Registry) -> (volumes::Metrics, raft::Metrics, scrub::
     (chunks, raft, scrub)
 }
 
-/// Reads or makes the node's record, and counts this start in it.
+/// Reads or makes the node's record.
 fn enter(
     stores: &Stores,
     membership: &Membership,
     runtime: &Runtime,
 ) -> Result<NodeRecord, StartError> {
     let found = NodeRecord::load(&*stores.files)?;
-    let mut record = match (found, membership) {
+    let record = match (found, membership) {
         (
             Some(record),
             Membership::Founder {
@@ -237,6 +271,12 @@ fn enter(
                 expected: *expected,
             });
         }
+        (Some(record), Membership::Joined { map }) if record.cluster != map.cluster => {
+            return Err(StartError::OtherCluster {
+                found: record.cluster,
+                expected: map.cluster,
+            });
+        }
         (Some(record), _) => record,
         (None, Membership::Founder { cluster }) => NodeRecord {
             cluster: cluster.unwrap_or_else(|| ClusterId::random(&*runtime.random)),
@@ -246,8 +286,6 @@ fn enter(
         },
         (None, Membership::Joined { .. }) => return Err(StartError::NotJoined),
     };
-    record.incarnation = Incarnation(record.incarnation.0 + 1);
-    record.save(&*stores.files)?;
     Ok(record)
 }
 
@@ -287,6 +325,10 @@ fn first_map(
             draining: false,
         }],
         groups: ClusterMap::divide_slots(config.groups),
+        members: Members {
+            next_node: id.0 + 1,
+            ..Members::default()
+        },
     }
 }
 

@@ -23,17 +23,17 @@ const DOMAIN: DedupDomain = DedupDomain(7);
 
 /// One push: its number is in the object id that its two refs move to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(crate) enum Outcome {
     Acknowledged,
     Unknown,
 }
 
 /// Pushes one after the other, each with a pack, and notes what it was told.
-struct Pusher {
+pub(crate) struct Pusher {
     storage: Arc<dyn Storage>,
     runtime: Runtime,
     repository: RepositoryId,
-    pushes: Vec<Outcome>,
+    pub(crate) pushes: Vec<Outcome>,
 }
 
 fn object(number: usize) -> ObjectId {
@@ -52,7 +52,7 @@ fn content(number: usize) -> Bytes {
 }
 
 impl Pusher {
-    async fn begin(storage: Arc<dyn Storage>, runtime: Runtime) -> Self {
+    pub(crate) async fn begin(storage: Arc<dyn Storage>, runtime: Runtime) -> Self {
         let repository = RepositoryId::in_slot(Slot(3), &*runtime.random);
         let pusher = Self {
             storage,
@@ -104,7 +104,7 @@ impl Pusher {
         Some(blob)
     }
 
-    async fn push(&mut self) {
+    pub(crate) async fn push(&mut self) {
         let number = self.pushes.len();
         let outcome = self.try_push(number).await.unwrap_or(Outcome::Unknown);
         self.pushes.push(outcome);
@@ -184,7 +184,7 @@ impl Pusher {
     }
 
     /// What is wrong with what is there, held against what was told.
-    async fn faults(&self) -> Vec<String> {
+    pub(crate) async fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let Some(refs) = self.refs(ReadPoint::Linearizable).await else {
             return vec!["the refs cannot be read".to_owned()];

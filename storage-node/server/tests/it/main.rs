@@ -6,6 +6,8 @@
 mod collect;
 mod conformance;
 mod crashes;
+mod identity;
+mod members;
 mod policies;
 mod repair;
 mod world;

@@ -10,15 +10,15 @@ use kv::Memory;
 use prometheus_client::registry::Registry;
 use raft::memory::Network as RaftNetwork;
 use runtime::{File, FileHooks, HookedFiles, MemoryFiles, Runtime, Survives};
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, Node as MapNode};
+use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, MembersChange, Node as MapNode, Standing};
 use storage_node_api::node::Node;
-use storage_node_api::order::{Command, Join, Reply, Request};
+use storage_node_api::order::{Command, Join, Refusal, Reply, Request};
 use storage_node_api::{ClusterId, Incarnation, NodeId, RequestId, Storage};
 use storage_node_client::tier::{Client, Config as ClientConfig, Links, NoPeers};
 use storage_node_server::StorageNode;
 use storage_node_server::directory::NodeRecord;
 use storage_node_server::start::{
-    Addresses, Config, Membership, MetadataPlace, Network, Stores, start,
+    Addresses, Config, Membership, MetadataPlace, Network, StartError, Stores, start,
 };
 
 /// How long anything may take to come about.
@@ -74,7 +74,7 @@ pub(crate) struct Disks {
 }
 
 impl Disks {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             files: MemoryFiles::new(),
             volumes: MemoryFiles::new(),
@@ -227,6 +227,17 @@ impl World {
 
     /// Starts a node on what is left of its disks.
     pub(crate) async fn launch(&mut self, id: NodeId) {
+        let started = self.try_launch(id).await;
+        started.unwrap_or_else(|error| panic!("start node {id}: {error:?}"));
+    }
+
+    /// The stores on the disks of a node that does not run.
+    pub(crate) fn stores(&self, id: NodeId) -> Stores {
+        self.disks[&id].stores(&self.volumes_lie)
+    }
+
+    /// The same, unless it does not start.
+    pub(crate) async fn try_launch(&mut self, id: NodeId) -> Result<(), StartError> {
         let membership = match &self.first {
             None => Membership::Founder {
                 cluster: Some(ClusterId([1; 16])),
@@ -248,16 +259,17 @@ impl World {
             self.runtime.clone(),
             &mut Registry::default(),
         )
-        .await
-        .unwrap_or_else(|error| panic!("start node {id}: {error:?}"));
+        .await?;
         self.network.connect(node.raft());
         if self.first.is_none() {
             self.first = node.current_map().map(|map| (*map).clone());
         }
         self.links.set(id, Some(node));
+        Ok(())
     }
 
-    async fn join(&mut self) {
+    /// A new node joins and starts.
+    pub(crate) async fn join(&mut self) -> NodeId {
         let place = (self.place)(NodeId(self.disks.len() as u64 + 1));
         let request = Request {
             id: RequestId::random(&*self.runtime.random),
@@ -270,9 +282,8 @@ impl World {
                 capacity: 1,
             }),
         };
-        let leader = self.links.running().remove(0);
-        let joined = leader.propose(CLUSTER_GROUP, request).await.unwrap();
-        let Reply::Joined(id) = joined.reply else {
+        let joined = self.ask(request).await;
+        let Reply::Joined(id) = joined else {
             panic!("{joined:?}")
         };
         let disks = Disks::new();
@@ -285,6 +296,95 @@ impl World {
         record.save(&disks.files).unwrap();
         self.disks.insert(id, disks);
         self.launch(id).await;
+        id
+    }
+
+    /// Proposes to whoever leads the cluster group.
+    async fn ask(&self, request: Request) -> Reply {
+        let began = self.runtime.clock.monotonic();
+        loop {
+            for node in self.links.running() {
+                if let Ok(done) = node.propose(CLUSTER_GROUP, request.clone()).await {
+                    return done.reply;
+                }
+            }
+            let waited = self.runtime.clock.monotonic() - began;
+            assert!(waited < PATIENCE, "nobody takes {request:?}");
+            self.runtime.clock.sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Changes the members, for the map that was seen.
+    pub(crate) async fn change_seen(&self, map: &ClusterMap, change: &MembersChange) -> Reply {
+        let request = Request {
+            id: RequestId::random(&*self.runtime.random),
+            time: self.runtime.clock.now(),
+            command: Command::ChangeMembers {
+                seen: map.epoch,
+                change: change.clone(),
+            },
+        };
+        self.ask(request).await
+    }
+
+    /// Changes the members, again while others change the map in between.
+    pub(crate) async fn change(&self, change: MembersChange) -> Reply {
+        for _ in 0..200 {
+            match self.change_seen(&self.map(), &change).await {
+                Reply::Refused(Refusal::MapChanged { .. }) => {
+                    self.runtime.clock.sleep(Duration::from_millis(20)).await;
+                }
+                reply => return reply,
+            }
+        }
+        panic!("the map never rests");
+    }
+
+    /// The newest map that a running node has.
+    pub(crate) fn map(&self) -> Arc<ClusterMap> {
+        let maps = self.links.running().into_iter();
+        let maps = maps.filter_map(|node| node.current_map());
+        maps.max_by_key(|map| map.epoch).unwrap()
+    }
+
+    /// Waits until a node stands so by the newest map.
+    pub(crate) async fn stands(&self, id: NodeId, standing: Standing) {
+        self.wait_until("the node's standing", |world| {
+            world.map().standing(id) == standing
+        })
+        .await;
+    }
+
+    /// Waits until each of these nodes lacks nothing by the newest map.
+    pub(crate) async fn whole(&self, ids: &[NodeId]) {
+        let began = self.runtime.clock.monotonic();
+        loop {
+            let mut whole = 0;
+            for node in self.links.running() {
+                let report = node.members().await.unwrap();
+                let is_whole = report.whole_at >= Some(self.map().epoch);
+                whole += usize::from(is_whole && ids.contains(&node.id()));
+            }
+            if whole == ids.len() {
+                return;
+            }
+            let waited = self.runtime.clock.monotonic() - began;
+            assert!(waited < PATIENCE, "nodes lack chunks");
+            self.runtime.clock.sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until exactly these nodes vote in every group, as each of them knows.
+    pub(crate) async fn voting(&self, ids: &[NodeId]) {
+        self.wait_until("the voters", |world| {
+            let nodes = world.links.running();
+            let nodes = nodes.iter().filter(|node| ids.contains(&node.id()));
+            nodes.clone().count() == ids.len()
+                && nodes
+                    .clone()
+                    .all(|node| node.voters().iter().all(|voters| voters == ids))
+        })
+        .await;
     }
 
     fn all_vote(&self, count: u64) -> bool {
