@@ -12,6 +12,7 @@ use chunking::{Chunk, ChunkId, ChunkRef};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Receipt, Session};
+use crate::dump::{DumpOrder, DumpPart};
 use crate::map::{ClusterMap, MACHINE_VERSION};
 use crate::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use crate::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
@@ -75,6 +76,12 @@ pub trait Node: Debug + Send + Sync {
     /// keeps nothing on a disk has nothing to report.
     async fn scrub(&self, _order: ScrubOrder) -> Result<ScrubReport, NodeError> {
         Ok(ScrubReport::default())
+    }
+
+    /// Opens, reads or closes a dump of this node's replica of the facts. A
+    /// release from before this question has none.
+    async fn dump(&self, _order: DumpOrder) -> Result<DumpPart, NodeFailure<QueryError>> {
+        Err(NodeFailure::Failed(QueryError::Unavailable))
     }
 
     /// The newest machine version that the node's release understands. A

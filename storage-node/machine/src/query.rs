@@ -10,6 +10,7 @@ use storage_node_api::refs::{Ref, RefList};
 use storage_node_api::repository::PackList;
 use storage_node_api::{DedupDomain, RepositoryId, Slot};
 
+use crate::copy;
 use crate::fault::Fault;
 use crate::keys::{
     BlobKey, BlobPartKey, EventKey, FeedKey, MapKey, PackKey, RefKey, RepositoryKey, Seal,
@@ -42,6 +43,11 @@ pub fn query(state: &dyn Reader, query: &Query) -> Result<Answer, Fault> {
             }
         }
         Query::LiveChunks { after } => live(state, after)?,
+        Query::Repositories { slots, after } => copy::repositories(state, *slots, *after)?,
+        Query::RepositoryCopy(id) => copy::repository(state, *id)?,
+        Query::Owners { slots, after } => copy::owners(state, *slots, *after)?,
+        Query::Feeds(slots) => copy::feeds(state, *slots)?,
+        Query::Hold => copy::hold(state)?,
     })
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use storage_node_api::metadata::{QueryError, Rows, Statement};
 
-use crate::Fault;
+use crate::{Fault, FactsDump};
 use crate::limits::{MAX_QUERY_OPS, MAX_QUERY_RESULT_BYTES};
 use crate::machine::{marker, state_hash};
 use crate::sql::gate::Mode;
@@ -71,6 +71,11 @@ impl Reader {
             }
             .into(),
         })
+    }
+
+    /// Begins to read all rows of everything that was applied before. Blocks.
+    pub fn dump(&self) -> Result<FactsDump, Fault> {
+        FactsDump::open(&self.store)
     }
 
     /// Reads the whole database and says what is damaged, if anything is. What

@@ -23,11 +23,14 @@ pub use policy::{Assigned, Copies, FailureDomain, NamedPolicy, Policies, Policy,
 
 /// The version of the replicated machine that this code knows. An entry kind is
 /// proposed only when the map's version says that every replica knows it.
-pub const MACHINE_VERSION: u32 = POLICIES_VERSION;
+pub const MACHINE_VERSION: u32 = BACKUP_VERSION;
 
 /// The machine version from which a map has policies by region and nodes that
 /// are drained. A map of an earlier version is written as it was then.
 pub const POLICIES_VERSION: u32 = 2;
+
+/// The machine version from which groups can be held by backups and restored to.
+pub const BACKUP_VERSION: u32 = 3;
 
 /// The group that holds the cluster map.
 pub const CLUSTER_GROUP: GroupId = GroupId(1);

@@ -10,15 +10,16 @@ use chunking::{BlobId, ChunkRef, Manifest};
 use git_id::{HashKind, RefName};
 use serde::{Deserialize, Serialize};
 
+use crate::backup::{FeedBounds, Hold, OwnedBlob, RepositoryCopy, Restore, SlotSpan};
 use crate::blob::StoredBlob;
 use crate::content::Run;
 use crate::event::Events;
-use crate::map::{ClusterMap, Node, POLICIES_VERSION, Policies};
+use crate::map::{BACKUP_VERSION, ClusterMap, Node, POLICIES_VERSION, Policies};
 use crate::refs::{RefCommand, RefList};
 use crate::repository::{PackList, Push, Pushed, Repository};
 use crate::{
-    BlobOwner, DedupDomain, Effect, Generation, GroupId, Incarnation, MapEpoch, NodeId, ReadPoint,
-    RepositoryId, RequestId, Retry, Slot, Timestamp, Token, UploadId,
+    BlobOwner, DedupDomain, Effect, Generation, GroupId, Incarnation, MapEpoch, NodeId, OwnerId,
+    ReadPoint, RepositoryId, RequestId, Retry, Slot, Timestamp, Token, UploadId,
 };
 
 pub use refusal::Refusal;
@@ -156,6 +157,20 @@ pub enum Command {
     /// proposes it has asked every node of the map; a lower version than the
     /// map's has no effect.
     RaiseMachineVersion(u32),
+    /// Data groups, from machine version 3 on: until this time no blob loses an
+    /// owner. By the same holder again it lasts longer; see
+    /// [`backup`](crate::backup).
+    Hold {
+        /// Who asks: one run of a backup.
+        holder: OwnerId,
+        /// When it ends by itself, at most [`MAX_HOLD`](crate::limits::MAX_HOLD)
+        /// after the entry's time.
+        until: Timestamp,
+    },
+    /// Ends a hold. Of one that is not there: no effect.
+    Release(OwnerId),
+    /// From machine version 3 on: a part of what a restore brings back.
+    Restore(Restore),
 }
 
 impl Command {
@@ -164,6 +179,7 @@ impl Command {
     pub fn machine_version(&self) -> u32 {
         match self {
             Self::SetPolicies { .. } => POLICIES_VERSION,
+            Self::Hold { .. } | Self::Release(_) | Self::Restore(_) => BACKUP_VERSION,
             _ => 1,
         }
     }
@@ -337,6 +353,26 @@ pub enum Query {
         /// Where the page before ended; empty for the first.
         after: Vec<u8>,
     },
+    /// A page of the repositories of some slots, by id.
+    Repositories {
+        /// Which slots.
+        slots: SlotSpan,
+        /// The last of the page before.
+        after: Option<RepositoryId>,
+    },
+    /// All of a repository, at one version.
+    RepositoryCopy(RepositoryId),
+    /// A page of the owners that the application names, of blobs of some slots.
+    Owners {
+        /// Which slots.
+        slots: SlotSpan,
+        /// The last of the page before.
+        after: Option<OwnedBlob>,
+    },
+    /// Which slots have feeds, and their bounds.
+    Feeds(SlotSpan),
+    /// The hold on the group.
+    Hold,
 }
 
 /// A group's answer.
@@ -370,6 +406,18 @@ pub enum Answer {
         /// Where the next page begins; nothing after the last.
         next: Option<Vec<u8>>,
     },
+    /// To [`Query::Repositories`]: fewer than
+    /// [`LISTING_PAGE`](crate::limits::LISTING_PAGE) on the last page.
+    Repositories(Vec<RepositoryId>),
+    /// To [`Query::RepositoryCopy`]; `None` if there is no such repository.
+    RepositoryCopy(Option<Box<RepositoryCopy>>),
+    /// To [`Query::Owners`]: fewer than
+    /// [`LISTING_PAGE`](crate::limits::LISTING_PAGE) on the last page.
+    Owners(Vec<OwnedBlob>),
+    /// To [`Query::Feeds`].
+    Feeds(Vec<FeedBounds>),
+    /// To [`Query::Hold`]; `None` if there is none, or it has ended.
+    Hold(Option<Hold>),
 }
 
 /// Why a read failed.

@@ -71,6 +71,10 @@ impl NodeService {
             Call::Map => Outcome::Map(node.map().await),
             Call::Status => Outcome::Status(node.status().await),
             Call::Scrub(order) => Outcome::Scrub(node.scrub(order).await),
+            Call::Dump(order) => {
+                let part = node.dump(order).await;
+                Outcome::Dump(part.map_err(Into::into))
+            }
             Call::MachineVersion => Outcome::MachineVersion(node.machine_version().await),
         }
     }

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use storage_node_api::dump::{DumpOrder, DumpPart};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{NodeError, NodeFailure, NodeStatus};
@@ -34,6 +35,7 @@ pub(crate) enum Call {
     Status,
     Scrub(ScrubOrder),
     MachineVersion,
+    Dump(DumpOrder),
 }
 
 /// What the node answers, by the kind of call.
@@ -47,6 +49,7 @@ pub(crate) enum Outcome {
     Status(Result<NodeStatus, NodeError>),
     Scrub(Result<ScrubReport, NodeError>),
     MachineVersion(Result<u32, NodeError>),
+    Dump(Result<DumpPart, Failure<QueryError>>),
 }
 
 /// A [`NodeFailure`] as it travels.
@@ -109,6 +112,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+    use storage_node_api::dump::DumpOrder;
     use storage_node_api::order::{ProposeError, Query};
     use storage_node_api::scrub::ScrubOrder;
     use storage_node_api::{GroupId, NodeId, ReadPoint};
@@ -139,6 +143,8 @@ mod tests {
         assert_eq!(encode(&Call::Map).unwrap()[..], [1, 4]);
         assert_eq!(encode(&Call::Status).unwrap()[..], [1, 5]);
         assert_eq!(encode(&Call::MachineVersion).unwrap()[..], [1, 7]);
+        let next = Call::Dump(DumpOrder::Next(5));
+        assert_eq!(encode(&next).unwrap()[..], [1, 8, 1, 5]);
         let start = Call::Scrub(ScrubOrder::Start { fast: true });
         assert_eq!(encode(&start).unwrap()[..], [1, 6, 1, 1]);
     }

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
 use storage_node_api::content::{Receipt, Session};
+use storage_node_api::dump::{DumpOrder, DumpPart};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{Node, NodeError, NodeFailure, NodeStatus, Presence};
@@ -134,6 +135,14 @@ impl Node for RemoteNode {
         match self.call(Call::Scrub(order)).await? {
             Outcome::Scrub(report) => report,
             _ => Err(self.silent()),
+        }
+    }
+
+    async fn dump(&self, order: DumpOrder) -> Result<DumpPart, NodeFailure<QueryError>> {
+        match self.call(Call::Dump(order)).await {
+            Ok(Outcome::Dump(part)) => part.map_err(Into::into),
+            Ok(_) => Err(NodeFailure::Node(self.silent())),
+            Err(error) => Err(NodeFailure::Node(error)),
         }
     }
 

@@ -164,12 +164,12 @@ fn only_in_cluster_group(txn: &Txn<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn current_map(txn: &Txn<'_>) -> Result<ClusterMap, Refusal> {
+pub(super) fn current_map(txn: &Txn<'_>) -> Result<ClusterMap, Refusal> {
     let map = txn.map.as_deref();
     map.cloned().ok_or(Refusal::WrongGroup)
 }
 
-fn set_map(txn: &mut Txn<'_>, map: ClusterMap) -> Result<(), Fault> {
+pub(super) fn set_map(txn: &mut Txn<'_>, map: ClusterMap) -> Result<(), Fault> {
     if map.machine_version > MACHINE_VERSION {
         return Err(Fault::MachineVersion {
             found: map.machine_version,

@@ -7,15 +7,19 @@ mod blob;
 mod certificate;
 mod cluster;
 mod feed;
+mod hold;
 mod judge;
 mod push;
 mod repository;
 mod requests;
+mod restore;
 mod stage;
 
 use storage_node_api::map::CLUSTER_GROUP;
 use storage_node_api::order::{Command, Refusal, Reply, Request};
 use storage_node_api::{GroupId, RequestId, Slot};
+
+pub(crate) use hold::in_force;
 
 use crate::entry::decode_request;
 use crate::fault::Fault;
@@ -156,5 +160,8 @@ fn run(txn: &mut Txn<'_>, id: RequestId, command: Command) -> Result<Reply, Stop
         Command::TruncateEvents { slot, keep_from } => feed::truncate(txn, slot, keep_from),
         Command::SetPolicies { seen, policies } => cluster::set_policies(txn, seen, policies),
         Command::RaiseMachineVersion(version) => cluster::raise_version(txn, version),
+        Command::Hold { holder, until } => hold::hold(txn, holder, until),
+        Command::Release(holder) => hold::release(txn, holder),
+        Command::Restore(part) => restore::restore(txn, part),
     }
 }

@@ -19,7 +19,10 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::AdoptMap(_)
         | Command::TruncateEvents { .. }
         | Command::Barrier(_)
-        | Command::RaiseMachineVersion(_) => false,
+        | Command::RaiseMachineVersion(_)
+        | Command::Hold { .. }
+        | Command::Release(_)
+        | Command::Restore(_) => false,
         Command::Join(_)
         | Command::Started { .. }
         | Command::Found(_)

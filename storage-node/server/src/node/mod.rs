@@ -8,6 +8,7 @@
 //!
 //! Not here: which processes there are, files and certificates (`start`).
 
+mod dumps;
 mod fill;
 mod keeper;
 mod offer;
@@ -32,6 +33,7 @@ use crate::replica::StateView;
 use crate::start::Addresses;
 use crate::volumes::ChunkStore;
 
+pub(crate) use dumps::Dumps;
 pub use keeper::FoundError;
 pub(crate) use space::Space;
 
@@ -44,6 +46,8 @@ pub(crate) struct Parts {
     pub(crate) raft: Arc<Raft>,
     pub(crate) state: Arc<dyn KeyValue>,
     pub(crate) facts: Facts,
+    /// Dumps of the facts that are being read.
+    pub(crate) dumps: Arc<Dumps>,
     pub(crate) chunks: Arc<ChunkStore>,
     pub(crate) space: Space,
     pub(crate) map: watch::Sender<Option<Arc<ClusterMap>>>,
