@@ -1,7 +1,7 @@
 //! The backups that a destination has.
 
 use futures_util::{StreamExt, stream};
-use storage_node_api::{ClusterId, Timestamp};
+use storage_node_api::{ClusterId, Generation, Timestamp};
 
 use crate::destination::{Destination, ObjectError};
 use crate::format::{BackupId, Damage, Manifest, Totals, unseal};
@@ -54,6 +54,15 @@ pub async fn list(
         .buffered(READS_AT_A_TIME)
         .collect()
         .await)
+}
+
+/// The collector's clock as of a backup (the last, if none is named): what the
+/// cluster that it is restored to has to start above.
+pub async fn generation(
+    destination: &Destination,
+    id: Option<BackupId>,
+) -> Result<Generation, FindError> {
+    Ok(find(destination, id).await?.generation)
 }
 
 /// The manifest of a backup, or of the last.

@@ -73,7 +73,7 @@ mod stream;
 mod take;
 mod verify;
 
-pub use backups::{FindError, Summary, list};
+pub use backups::{FindError, Summary, generation, list};
 pub use destination::{Destination, Location, LocationError, ObjectError};
 pub use format::{BackupId, Damage, ParseBackupIdError, Totals};
 pub use order::GroupError;

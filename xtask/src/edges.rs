@@ -7,7 +7,7 @@ use crate::tidy::Member;
 /// Crates of this workspace and the workspace crates that each may use.
 /// `devflow`, the benches and the black-box tests put everything together.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("backup", &["chunking", "git-id", "runtime", "storage-node-api"]),
+    ("backup", &["chunking", "runtime", "storage-node-api"]),
     ("benches", &["*"]),
     ("chunking", &[]),
     ("devflow", &["*"]),

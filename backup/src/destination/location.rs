@@ -89,6 +89,8 @@ impl Location {
                 Ok(Destination::new(Arc::new(store), Path::default()))
             }
             Self::S3 { bucket, prefix } => {
+                // Somebody else in the process may have chosen already.
+                drop(rustls::crypto::ring::default_provider().install_default());
                 let mut builder = AmazonS3Builder::new()
                     .with_bucket_name(bucket)
                     .with_retry(RetryConfig::default())

@@ -1,5 +1,7 @@
 //! One file per subcommand.
 
+pub(crate) mod admin;
+mod alone;
 pub(crate) mod cluster;
 pub(crate) mod frontend;
 pub(crate) mod git;

@@ -137,7 +137,7 @@ async fn change(
 }
 
 /// Takes a request to whoever leads the cluster group.
-async fn propose(links: &dyn Links, map: &ClusterMap, request: &Request) -> anyhow::Result<Reply> {
+pub(super) async fn propose(links: &dyn Links, map: &ClusterMap, request: &Request) -> anyhow::Result<Reply> {
     let mut untried: Vec<NodeId> = map.nodes.iter().map(|node| node.id).collect();
     let mut next = untried.first().copied();
     while let Some(id) = next {
@@ -151,7 +151,7 @@ async fn propose(links: &dyn Links, map: &ClusterMap, request: &Request) -> anyh
                 leader: Some(leader),
             }) if untried.contains(&leader) => next = Some(leader),
             Err(NodeFailure::NotLeader { .. } | NodeFailure::Node(_)) => {}
-            Err(NodeFailure::Failed(error)) => return Err(error).context("change the policies"),
+            Err(NodeFailure::Failed(error)) => return Err(error).context("change the cluster map"),
         }
     }
     bail!("no node leads the cluster group at the moment: try again")

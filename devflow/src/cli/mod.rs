@@ -1,9 +1,16 @@
 //! The words of the command line.
 
+mod admin;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use admin::{
+    AdminCommand, BackupCommand, RestoreArguments, StoreArguments,
+    TakeArguments, VerifyBackupArguments,
+};
 
 /// A self-hosted forge on a storage tier of its own.
 #[derive(Debug, Parser)]
@@ -24,6 +31,9 @@ pub(crate) enum Command {
     /// Make a cluster, invite to it, join it, look at it.
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Back a cluster up, bring it back, look at backups.
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Git's server programs over a plain bare directory.
     #[command(subcommand)]
     Git(GitCommand),
