@@ -7,6 +7,7 @@ use crate::tidy::Member;
 /// Crates of this workspace and the workspace crates that each may use.
 /// `devflow`, the benches and the black-box tests put everything together.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("backup", &["chunking", "runtime", "storage-node-api"]),
     ("benches", &["*"]),
     ("chunking", &[]),
     ("devflow", &["*"]),
@@ -73,6 +74,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Outside crates that stay behind one wall (a prefix, and who may use them).
 const WALLS: &[(&str, &[&str])] = &[
     ("gix", &["git-pack"]),
+    ("object_store", &["backup"]),
     ("openraft", &["raft"]),
     ("rocksdb", &["kv"]),
     ("rusqlite", &["storage-node-metadata"]),

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod admin;
+mod alone;
 pub(crate) mod cluster;
 mod collect;
 pub(crate) mod frontend;

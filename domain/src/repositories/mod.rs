@@ -20,6 +20,7 @@ mod repository;
 mod service;
 #[cfg(test)]
 mod tests;
+mod unnamed;
 
 pub use content::ContentError;
 pub use create::{CreateRepositoryError, NewRepository};
@@ -31,3 +32,4 @@ pub use name::{RepositoryName, RepositoryNameError};
 pub use reconcile::Reconciled;
 pub use repository::Repository;
 pub use service::Repositories;
+pub use unnamed::RemoveUnnamedError;

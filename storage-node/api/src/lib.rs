@@ -12,9 +12,11 @@
 //! Not here: how a node keeps anything (`storage-node/server`), how a node is
 //! found (`storage-node/client`), what an entry does (`storage-node/machine`).
 
+pub mod backup;
 pub mod blob;
 pub mod collect;
 pub mod content;
+pub mod dump;
 mod effect;
 pub mod event;
 mod ids;

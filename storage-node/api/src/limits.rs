@@ -47,6 +47,15 @@ pub const EVENT_PAGE: u32 = 1024;
 /// The most bytes of events in one answer, unless it is one event.
 pub const EVENT_PAGE_BYTES: usize = 2 << 20;
 
+/// The most dumps of facts that a node keeps open.
+pub const MAX_DUMPS: usize = 2;
+
+/// How many entries one page of a listing of repositories or owners has at most.
+pub const LISTING_PAGE: usize = 1024;
+
+/// The longest that a hold lasts without being renewed.
+pub const MAX_HOLD: std::time::Duration = std::time::Duration::from_secs(600);
+
 /// The most nodes in a cluster map, which travels as one entry.
 pub const MAX_NODES: usize = 256;
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::dump::Dump;
 use crate::{Effect, ReadPoint, RequestId, Retry, Token, migrations};
 
 /// The facts.
@@ -23,6 +24,12 @@ pub trait Metadata: Debug + Send + Sync {
     /// Runs all statements in one transaction, or none of them. A retry with
     /// the same [`Batch::id`] answers the first result without running again.
     async fn execute(&self, batch: Batch) -> Result<Executed, ExecuteError>;
+
+    /// Begins to read all facts at one point, at least as new as everything
+    /// acknowledged before. A backend without it is never ready.
+    async fn dump(&self) -> Result<Box<dyn Dump>, QueryError> {
+        Err(QueryError::Unavailable)
+    }
 
     /// Brings the schema to the last of these migrations. Numbered from 1
     /// without holes; those applied before are checked to be the same text.

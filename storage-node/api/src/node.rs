@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::collect::{CollectOrder, CollectReport};
 use crate::content::{Receipt, Session};
+use crate::dump::{DumpOrder, DumpPart};
 use crate::map::{ClusterMap, MACHINE_VERSION};
 use crate::members::{MembersReport, TransferError};
 use crate::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -83,6 +84,12 @@ pub trait Node: Debug + Send + Sync {
     /// that keeps nothing on a disk has nothing to report.
     async fn collect(&self, _order: CollectOrder) -> Result<CollectReport, NodeError> {
         Ok(CollectReport::default())
+    }
+
+    /// Opens, reads or closes a dump of this node's replica of the facts. A
+    /// release from before this question has none.
+    async fn dump(&self, _order: DumpOrder) -> Result<DumpPart, NodeFailure<QueryError>> {
+        Err(NodeFailure::Failed(QueryError::Unavailable))
     }
 
     /// The newest machine version that the node's release understands. A

@@ -42,6 +42,8 @@ pub enum State {
     Active,
     /// About to be deleted: every write is refused.
     Sealed,
+    /// On its way back from a backup: every write but the restore's is refused.
+    Restoring,
 }
 
 /// One pack of a pack list.

@@ -18,6 +18,7 @@
 //! (`storage-node/server`), the SQL facts (`storage-node/metadata`).
 
 mod apply;
+mod copy;
 mod entry;
 mod fault;
 mod head;

@@ -11,6 +11,7 @@ use storage_node_api::repository::PackList;
 use storage_node_api::{DedupDomain, Generation, MapEpoch, RepositoryId, Slot};
 
 use crate::apply::closed;
+use crate::copy;
 use crate::fault::Fault;
 use crate::keys::{
     BlobKey, BlobPartKey, CycleKey, EventKey, FeedKey, HeadKey, MapKey, PackKey, RefKey,
@@ -46,6 +47,11 @@ pub fn query(state: &dyn Reader, query: &Query) -> Result<Answer, Fault> {
         Query::LiveChunks { after } => live(state, after)?,
         Query::Listing { after, removed } => listing(state, after, *removed)?,
         Query::Cycle => cycle(state)?,
+        Query::Repositories { slots, after } => copy::repositories(state, *slots, *after)?,
+        Query::RepositoryCopy(id) => copy::repository(state, *id)?,
+        Query::Owners { slots, after } => copy::owners(state, *slots, *after)?,
+        Query::Feeds(slots) => copy::feeds(state, *slots)?,
+        Query::Hold => copy::hold(state)?,
     })
 }
 

@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use storage_node_api::ReadPoint;
+use storage_node_api::dump::Dump;
 use storage_node_api::metadata::{
     Batch, ExecuteError, Executed, Metadata, MigrateError, Migration, QueryError, Rows, Statement,
 };
@@ -14,6 +15,10 @@ impl Metadata for MemoryStorage {
 
     async fn execute(&self, batch: Batch) -> Result<Executed, ExecuteError> {
         self.metadata.execute(batch).await
+    }
+
+    async fn dump(&self) -> Result<Box<dyn Dump>, QueryError> {
+        self.metadata.dump().await
     }
 
     async fn migrate(&self, migrations: &[Migration]) -> Result<(), MigrateError> {

@@ -23,6 +23,7 @@
 //! there are. This crate does not know the raft crate; the server joins them.
 
 mod command;
+mod dump;
 mod fault;
 pub mod limits;
 mod machine;
@@ -35,6 +36,7 @@ mod store;
 pub mod suite;
 
 pub use command::{Command, CommandError};
+pub use dump::FactsDump;
 pub use fault::{Fault, SnapshotError};
 pub use machine::SqliteMachine;
 pub use memory::MemoryMetadata;

@@ -24,6 +24,12 @@ pub const MAX_BATCH_RESULT_BYTES: usize = 1 << 20;
 /// The most bytes of rows that one query returns.
 pub const MAX_QUERY_RESULT_BYTES: usize = 16 << 20;
 
+/// The most rows of one page of a dump.
+pub const MAX_DUMP_PAGE_ROWS: usize = 1000;
+
+/// Bytes of rows after which a page of a dump ends.
+pub const MAX_DUMP_PAGE_BYTES: usize = 1 << 20;
+
 /// What a value counts for beside its bytes of text or blob.
 pub(crate) const VALUE_BYTES: usize = 16;
 

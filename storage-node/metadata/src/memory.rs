@@ -2,13 +2,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use runtime::{Runtime, run_blocking};
+use storage_node_api::dump::{AppliedMigration, Dump, TableRows};
 use storage_node_api::map::METADATA_GROUP;
 use storage_node_api::metadata::{
     Batch, ExecuteError, Executed, Metadata, QueryError, Rows, Statement,
 };
 use storage_node_api::{ReadPoint, Token};
 
-use crate::{Command, Fault, ReadFailure, Reader, Reply, SqliteMachine};
+use crate::{Command, FactsDump, Fault, ReadFailure, Reader, Reply, SqliteMachine};
 
 /// The whole metadata interface on one replica without a log: for tests above the
 /// storage tier. What it answers is what a cluster answers; what it forgets when
@@ -83,6 +84,19 @@ impl Metadata for MemoryMetadata {
         }
     }
 
+    async fn dump(&self) -> Result<Box<dyn Dump>, QueryError> {
+        let reader = self.reader.clone();
+        let open = move || {
+            let dump = reader.dump()?;
+            let migrations = dump.migrations()?;
+            Ok::<_, Fault>(MemoryDump { dump, migrations })
+        };
+        match run_blocking(&*self.runtime.tasks, "metadata dump", open).await {
+            Ok(Ok(dump)) => Ok(Box::new(dump)),
+            Ok(Err(_)) | Err(_) => Err(QueryError::Unavailable),
+        }
+    }
+
     async fn execute(&self, batch: Batch) -> Result<Executed, ExecuteError> {
         let command = Command::encode(batch)?;
         let this = self.clone();
@@ -95,5 +109,21 @@ impl Metadata for MemoryMetadata {
             }
             Err(_) => Err(ExecuteError::Interrupted),
         }
+    }
+}
+
+struct MemoryDump {
+    dump: FactsDump,
+    migrations: Vec<AppliedMigration>,
+}
+
+#[async_trait]
+impl Dump for MemoryDump {
+    fn migrations(&self) -> &[AppliedMigration] {
+        &self.migrations
+    }
+
+    async fn next(&mut self) -> Result<Option<TableRows>, QueryError> {
+        self.dump.next_page().map_err(|_| QueryError::Unavailable)
     }
 }

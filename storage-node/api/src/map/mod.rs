@@ -41,6 +41,9 @@ pub const COLLECTION_VERSION: u32 = 3;
 /// to be gone. From it on, receipts of nodes that are drained do not count.
 pub const MEMBERS_VERSION: u32 = 3;
 
+/// The machine version from which groups can be held by backups and restored to.
+pub const BACKUP_VERSION: u32 = 3;
+
 /// The group that holds the cluster map.
 pub const CLUSTER_GROUP: GroupId = GroupId(1);
 /// The group that holds the SQL facts.

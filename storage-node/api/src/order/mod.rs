@@ -10,19 +10,20 @@ use chunking::{BlobId, ChunkRef, Manifest};
 use git_id::{HashKind, RefName};
 use serde::{Deserialize, Serialize};
 
+use crate::backup::{FeedBounds, Hold, OwnedBlob, RepositoryCopy, Restore, SlotSpan};
 use crate::blob::StoredBlob;
 use crate::collect::Cycle;
 use crate::content::Run;
 use crate::event::Events;
 use crate::map::{
-    COLLECTION_VERSION, ClusterMap, MEMBERS_VERSION, MembersChange, Node, POLICIES_VERSION,
-    Policies,
+    BACKUP_VERSION, COLLECTION_VERSION, ClusterMap, MEMBERS_VERSION, MembersChange, Node,
+    POLICIES_VERSION, Policies,
 };
 use crate::refs::{RefCommand, RefList};
 use crate::repository::{PackList, Push, Pushed, Repository};
 use crate::{
-    BlobOwner, DedupDomain, Effect, Generation, GroupId, Incarnation, MapEpoch, NodeId, ReadPoint,
-    RepositoryId, RequestId, Retry, Slot, Timestamp, Token, UploadId,
+    BlobOwner, DedupDomain, Effect, Generation, GroupId, Incarnation, MapEpoch, NodeId, OwnerId,
+    ReadPoint, RepositoryId, RequestId, Retry, Slot, Timestamp, Token, UploadId,
 };
 
 pub use refusal::Refusal;
@@ -182,6 +183,20 @@ pub enum Command {
         /// The change.
         change: MembersChange,
     },
+    /// Data groups, from machine version 3 on: until this time no blob loses an
+    /// owner. By the same holder again it lasts longer; see
+    /// [`backup`](crate::backup).
+    Hold {
+        /// Who asks: one run of a backup.
+        holder: OwnerId,
+        /// When it ends by itself, at most [`MAX_HOLD`](crate::limits::MAX_HOLD)
+        /// after the entry's time.
+        until: Timestamp,
+    },
+    /// Ends a hold. Of one that is not there: no effect.
+    Release(OwnerId),
+    /// From machine version 3 on: a part of what a restore brings back.
+    Restore(Restore),
 }
 
 impl Command {
@@ -192,6 +207,7 @@ impl Command {
             Self::SetPolicies { .. } => POLICIES_VERSION,
             Self::Advance { .. } | Self::BarrierPassed { .. } => COLLECTION_VERSION,
             Self::ChangeMembers { .. } => MEMBERS_VERSION,
+            Self::Hold { .. } | Self::Release(_) | Self::Restore(_) => BACKUP_VERSION,
             _ => 1,
         }
     }
@@ -376,6 +392,26 @@ pub enum Query {
     /// How far the collector's cycle is, of the cluster group; of a data group,
     /// its own barrier.
     Cycle,
+    /// A page of the repositories of some slots, by id.
+    Repositories {
+        /// Which slots.
+        slots: SlotSpan,
+        /// The last of the page before.
+        after: Option<RepositoryId>,
+    },
+    /// All of a repository, at one version.
+    RepositoryCopy(RepositoryId),
+    /// A page of the owners that the application names, of blobs of some slots.
+    Owners {
+        /// Which slots.
+        slots: SlotSpan,
+        /// The last of the page before.
+        after: Option<OwnedBlob>,
+    },
+    /// Which slots have feeds, and their bounds.
+    Feeds(SlotSpan),
+    /// The hold on the group.
+    Hold,
 }
 
 /// A group's answer.
@@ -431,6 +467,18 @@ pub enum Answer {
         /// removed before its last barrier.
         forgets: bool,
     },
+    /// To [`Query::Repositories`]: fewer than
+    /// [`LISTING_PAGE`](crate::limits::LISTING_PAGE) on the last page.
+    Repositories(Vec<RepositoryId>),
+    /// To [`Query::RepositoryCopy`]; `None` if there is no such repository.
+    RepositoryCopy(Option<Box<RepositoryCopy>>),
+    /// To [`Query::Owners`]: fewer than
+    /// [`LISTING_PAGE`](crate::limits::LISTING_PAGE) on the last page.
+    Owners(Vec<OwnedBlob>),
+    /// To [`Query::Feeds`].
+    Feeds(Vec<FeedBounds>),
+    /// To [`Query::Hold`]; `None` if there is none, or it has ended.
+    Hold(Option<Hold>),
 }
 
 /// Why a read failed.

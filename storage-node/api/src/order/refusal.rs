@@ -3,7 +3,9 @@ use git_id::RefName;
 use serde::{Deserialize, Serialize};
 
 use crate::map::{MembersError, PolicyError};
-use crate::{Generation, GroupId, Incarnation, MapEpoch, NodeId, RepositoryId, UploadId};
+use crate::{
+    Generation, GroupId, Incarnation, MapEpoch, NodeId, RepositoryId, Slot, Timestamp, UploadId,
+};
 
 /// Why a command was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -139,4 +141,30 @@ pub enum Refusal {
     /// A change of the members that cannot be made.
     #[error(transparent)]
     Members(MembersError),
+    /// A backup is reading the group: until it is done, or this time has passed,
+    /// no blob loses an owner.
+    #[error("a backup is reading the group; try again when it is done")]
+    Held {
+        /// When the hold ends by itself.
+        until: Timestamp,
+    },
+    /// A part of a restore for a repository that is not being restored.
+    #[error("repository {0} is not being restored")]
+    NotRestoring(RepositoryId),
+    /// A repository that lacks something of what it had.
+    #[error("repository {repository} has {refs} references and {packs} packs so far, not all")]
+    NotRestored {
+        /// Which.
+        repository: RepositoryId,
+        /// How many references it has.
+        refs: u64,
+        /// How many packs it has.
+        packs: u32,
+    },
+    /// Events for a feed that has events of its own.
+    #[error("the feed of slot {} has begun", .0.0)]
+    FeedBegun(Slot),
+    /// A pack whose blobs are not there.
+    #[error("blob {0} is not there")]
+    NoBlob(BlobId),
 }

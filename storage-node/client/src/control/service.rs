@@ -72,6 +72,10 @@ impl NodeService {
             Call::Status => Outcome::Status(node.status().await),
             Call::Scrub(order) => Outcome::Scrub(node.scrub(order).await),
             Call::Collect(order) => Outcome::Collect(node.collect(order).await),
+            Call::Dump(order) => {
+                let part = node.dump(order).await;
+                Outcome::Dump(part.map_err(Into::into))
+            }
             Call::MachineVersion => Outcome::MachineVersion(node.machine_version().await),
             Call::Members => Outcome::Members(node.members().await),
             Call::Transfer { group, to } => {

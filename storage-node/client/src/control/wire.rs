@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use storage_node_api::collect::{CollectOrder, CollectReport};
+use storage_node_api::dump::{DumpOrder, DumpPart};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -42,6 +43,7 @@ pub(crate) enum Call {
         group: GroupId,
         to: NodeId,
     },
+    Dump(DumpOrder),
 }
 
 /// What the node answers, by the kind of call.
@@ -58,6 +60,7 @@ pub(crate) enum Outcome {
     Collect(Result<CollectReport, NodeError>),
     Members(Result<MembersReport, NodeError>),
     Transfer(Result<(), Failure<TransferError>>),
+    Dump(Result<DumpPart, Failure<QueryError>>),
 }
 
 /// A [`NodeFailure`] as it travels.
@@ -120,6 +123,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+    use storage_node_api::dump::DumpOrder;
     use storage_node_api::order::{ProposeError, Query};
     use storage_node_api::scrub::ScrubOrder;
     use storage_node_api::{GroupId, NodeId, ReadPoint};
@@ -150,12 +154,14 @@ mod tests {
         assert_eq!(encode(&Call::Map).unwrap()[..], [1, 4]);
         assert_eq!(encode(&Call::Status).unwrap()[..], [1, 5]);
         assert_eq!(encode(&Call::MachineVersion).unwrap()[..], [1, 7]);
-        assert_eq!(encode(&Call::Members).unwrap()[..], [1, 8]);
+        assert_eq!(encode(&Call::Members).unwrap()[..], [1, 9]);
         let transfer = Call::Transfer {
             group: GroupId(16),
             to: NodeId(3),
         };
-        assert_eq!(encode(&transfer).unwrap()[..], [1, 9, 16, 3]);
+        assert_eq!(encode(&transfer).unwrap()[..], [1, 10, 16, 3]);
+        let next = Call::Dump(DumpOrder::Next(5));
+        assert_eq!(encode(&next).unwrap()[..], [1, 11, 1, 5]);
         let start = Call::Scrub(ScrubOrder::Start { fast: true });
         assert_eq!(encode(&start).unwrap()[..], [1, 6, 1, 1]);
     }

@@ -3,6 +3,7 @@ use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
 use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
+use storage_node_api::dump::{DumpOrder, DumpPart};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -143,6 +144,14 @@ impl Node for RemoteNode {
         match self.call(Call::Collect(order)).await? {
             Outcome::Collect(report) => report,
             _ => Err(self.silent()),
+        }
+    }
+
+    async fn dump(&self, order: DumpOrder) -> Result<DumpPart, NodeFailure<QueryError>> {
+        match self.call(Call::Dump(order)).await {
+            Ok(Outcome::Dump(part)) => part.map_err(Into::into),
+            Ok(_) => Err(NodeFailure::Node(self.silent())),
+            Err(error) => Err(NodeFailure::Node(error)),
         }
     }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use storage_node_api::dump::Dump;
 use storage_node_api::map::METADATA_GROUP;
 use storage_node_api::metadata::{
     Batch, ExecuteError, Executed, Metadata, QueryError, Rows, Statement,
@@ -27,6 +28,10 @@ impl Metadata for Client {
             async move { node.execute(batch).await }
         };
         self.commit(|_| METADATA_GROUP, send).await
+    }
+
+    async fn dump(&self) -> Result<Box<dyn Dump>, QueryError> {
+        self.open_dump().await
     }
 }
 

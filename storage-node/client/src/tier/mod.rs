@@ -20,6 +20,7 @@ mod client;
 mod commit;
 mod config;
 mod content;
+mod dump;
 mod get;
 mod latency;
 mod links;

@@ -9,6 +9,7 @@ use storage_node_api::{BlobOwner, DedupDomain, Slot, UploadId};
 
 use super::Stop;
 use super::certificate::Rules;
+use super::hold::refuse_while_held;
 use super::removed;
 use super::stage::{drop_upload, take_parts};
 use crate::fault::Fault;
@@ -54,6 +55,7 @@ pub(super) fn remove_owner(
 ) -> Result<Reply, Stop> {
     txn.check_slot(slot)?;
     named(owner)?;
+    refuse_while_held(txn)?;
     disown(txn, OwnerKey { slot, blob, owner })?;
     Ok(Reply::Done)
 }

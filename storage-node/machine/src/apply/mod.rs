@@ -8,16 +8,20 @@ mod certificate;
 mod cluster;
 mod cycle;
 mod feed;
+mod hold;
 mod judge;
 mod push;
 mod removed;
 mod repository;
 mod requests;
+mod restore;
 mod stage;
 
 use storage_node_api::map::CLUSTER_GROUP;
 use storage_node_api::order::{Command, Refusal, Reply, Request};
 use storage_node_api::{GroupId, RequestId, Slot};
+
+pub(crate) use hold::in_force;
 
 use crate::entry::decode_request;
 use crate::fault::Fault;
@@ -163,5 +167,8 @@ fn run(txn: &mut Txn<'_>, id: RequestId, command: Command) -> Result<Reply, Stop
         Command::Advance { seen } => cycle::advance(txn, seen),
         Command::BarrierPassed { group, generation } => cycle::passed(txn, group, generation),
         Command::ChangeMembers { seen, change } => cluster::change_members(txn, seen, &change),
+        Command::Hold { holder, until } => hold::hold(txn, holder, until),
+        Command::Release(holder) => hold::release(txn, holder),
+        Command::Restore(part) => restore::restore(txn, part),
     }
 }

@@ -7,6 +7,7 @@ use storage_node_api::repository::State;
 use storage_node_api::{BlobOwner, DedupDomain, RepositoryId, RequestId};
 
 use super::blob::{Admitted, disown, own};
+use super::hold::refuse_while_held;
 use super::{Stop, feed};
 use crate::fault::Fault;
 use crate::keys::{BlobKey, OwnerKey, PackKey, PackNumberKey, Record, RefKey, RepositoryKey};
@@ -75,7 +76,8 @@ pub(super) fn fork(
 /// Refuses every later write. Again: no effect.
 pub(super) fn seal(txn: &mut Txn<'_>, request: RequestId, id: RepositoryId) -> Result<Reply, Stop> {
     let mut record = present(txn, id)?;
-    if record.state == State::Active {
+    if record.state != State::Sealed {
+        refuse_while_held(txn)?;
         record.state = State::Sealed;
         feed::append(txn, request, id, &mut record, Kind::Sealed)?;
         txn.put(&RepositoryKey(id), &record)?;
@@ -93,6 +95,7 @@ pub(super) fn delete(
     if record.state != State::Sealed {
         return Err(Refusal::NotSealed(id).into());
     }
+    refuse_while_held(txn)?;
     for key in keys(txn, &RefKey::of(id))? {
         txn.change(key, None)?;
     }
@@ -142,6 +145,7 @@ pub(super) fn writable(txn: &Txn<'_>, id: RepositoryId) -> Result<Record, Stop> 
     match record.state {
         State::Active => Ok(record),
         State::Sealed => Err(Refusal::RepositorySealed(id).into()),
+        State::Restoring => Err(Refusal::RepositoryExists(id).into()),
     }
 }
 
@@ -155,7 +159,7 @@ fn existing(record: &Record, id: RepositoryId, same: bool) -> Result<Reply, Stop
     match record.state {
         State::Sealed => Err(Refusal::RepositorySealed(id).into()),
         State::Active if same => Ok(Reply::Done),
-        State::Active => Err(Refusal::RepositoryExists(id).into()),
+        State::Active | State::Restoring => Err(Refusal::RepositoryExists(id).into()),
     }
 }
 

@@ -20,7 +20,10 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::TruncateEvents { .. }
         | Command::Barrier(_)
         | Command::RaiseMachineVersion(_)
-        | Command::BarrierPassed { .. } => false,
+        | Command::BarrierPassed { .. }
+        | Command::Hold { .. }
+        | Command::Release(_)
+        | Command::Restore(_) => false,
         Command::Join(_)
         | Command::Started { .. }
         | Command::Found(_)

@@ -7,6 +7,7 @@
 mod blob;
 mod event;
 mod group;
+mod hold;
 mod pack;
 mod reference;
 mod repository;
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use blob::{BlobHeader, BlobKey, BlobPartKey, OwnerKey, RemovedKey};
 pub(crate) use event::{EventKey, Feed, FeedKey};
 pub(crate) use group::{CycleKey, HeadKey, MapKey, Seal, Sealed};
+pub(crate) use hold::HoldKey;
 pub(crate) use pack::{PackKey, PackNumberKey};
 pub(crate) use reference::RefKey;
 pub(crate) use repository::{Record, RepositoryKey};
@@ -30,6 +32,7 @@ use storage_node_api::{RepositoryId, Slot};
 pub(crate) use upload::{PartKey, UploadKey, UploadOrderKey};
 
 use crate::fault::Fault;
+use crate::reader::Span;
 
 /// The first byte of every key. Stable: stored, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,7 @@ pub(crate) enum Family {
     Head = 0x01,
     Map = 0x02,
     Cycle = 0x03,
+    Hold = 0x07,
     Request = 0x08,
     RequestOrder = 0x09,
     Upload = 0x0a,
@@ -122,6 +126,20 @@ impl<'a> Parts<'a> {
 
     fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
+    }
+}
+
+/// The keys of a family whose keys begin with a slot, for these slots.
+pub(crate) fn of_slots(family: Family, first: Slot, last: Slot) -> Span {
+    let key = |slot: u16| {
+        let mut key = vec![family as u8];
+        write_slot(Slot(slot), &mut key);
+        key
+    };
+    let from = key(first.0);
+    Span {
+        to: key(last.0.saturating_add(1)).max(from.clone()),
+        from,
     }
 }
 

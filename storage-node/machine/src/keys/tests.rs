@@ -7,7 +7,7 @@ use proptest::strategy::Strategy;
 use storage_node_api::{BlobOwner, DedupDomain, OwnerId, RepositoryId, RequestId, Slot, UploadId};
 
 use super::{
-    BlobKey, BlobPartKey, EventKey, FeedKey, HeadKey, Key, MapKey, OwnerKey, PackKey,
+    BlobKey, BlobPartKey, EventKey, FeedKey, HeadKey, HoldKey, Key, MapKey, OwnerKey, PackKey,
     PackNumberKey, PartKey, RefKey, RemovedKey, RepositoryKey, RequestKey, RequestOrderKey, Seal,
     UploadKey, UploadOrderKey,
 };
@@ -136,6 +136,7 @@ fn stored_keys_are_stable() {
         (Seal.encode(), "00".into()),
         (HeadKey.encode(), "01".into()),
         (MapKey.encode(), "02".into()),
+        (HoldKey.encode(), "07".into()),
         (
             RequestKey(request).encode(),
             format!("08{}", "11".repeat(16)),

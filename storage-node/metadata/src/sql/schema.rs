@@ -140,6 +140,20 @@ fn own_tables(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
     Ok(tables)
 }
 
+/// The names of the application's tables, in the order in which they were made:
+/// what a table refers to comes before it.
+pub(crate) fn own_tables_as_made(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
+    let mut tables: Vec<String> = connection
+        .prepare_cached(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' \
+             AND substr(name, 1, 7) <> 'sqlite_' ORDER BY rowid",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    tables.retain(|table| !table.starts_with(INTERNAL));
+    Ok(tables)
+}
+
 /// A column of a table.
 pub(crate) struct Column {
     pub(crate) name: String,

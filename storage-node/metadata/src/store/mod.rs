@@ -158,6 +158,11 @@ impl Store {
         }
     }
 
+    /// A reading connection that is nobody else's and counts for no limit.
+    pub(crate) fn reading_apart(&self) -> Result<Connection, Fault> {
+        Ok(self.open_reading()?.connection)
+    }
+
     fn open_reading(&self) -> Result<Reading, Fault> {
         // While it is locked, the file is not replaced.
         let active = self.lock();

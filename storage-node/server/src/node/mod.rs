@@ -9,6 +9,7 @@
 //! Not here: which processes there are, files and certificates (`start`).
 
 pub(crate) mod collect;
+mod dumps;
 mod fill;
 mod keeper;
 mod members;
@@ -36,6 +37,7 @@ use crate::replica::StateView;
 use crate::start::Addresses;
 use crate::volumes::ChunkStore;
 
+pub(crate) use dumps::Dumps;
 pub use keeper::FoundError;
 pub(crate) use members::Metrics as MembersMetrics;
 pub(crate) use space::Space;
@@ -49,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) raft: Arc<Raft>,
     pub(crate) state: Arc<dyn KeyValue>,
     pub(crate) facts: Facts,
+    /// Dumps of the facts that are being read.
+    pub(crate) dumps: Arc<Dumps>,
     pub(crate) chunks: Arc<ChunkStore>,
     pub(crate) space: Space,
     pub(crate) map: watch::Sender<Option<Arc<ClusterMap>>>,

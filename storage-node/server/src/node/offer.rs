@@ -1,5 +1,7 @@
 //! What the node offers, in place; the network puts a frame around it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
@@ -7,6 +9,7 @@ use raft::Group;
 use runtime::run_blocking;
 use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
+use storage_node_api::dump::{DumpOrder, DumpPart};
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
 use storage_node_api::map::{ClusterMap, METADATA_GROUP};
 use storage_node_api::members::{MembersReport, TransferError};
@@ -21,6 +24,7 @@ use storage_node_machine::{decode_reply, encode_request, query};
 use storage_node_metadata::{Command as FactsCommand, ReadFailure, Reply as FactsReply};
 
 use super::StorageNode;
+use super::dumps::DumpFailure;
 use crate::replica::parse_answer;
 use crate::volumes::StoreError;
 
@@ -203,6 +207,24 @@ impl Node for StorageNode {
         })
     }
 
+    async fn dump(&self, order: DumpOrder) -> Result<DumpPart, NodeFailure<QueryError>> {
+        let unavailable = || NodeFailure::Failed(QueryError::Unavailable);
+        if order == DumpOrder::Open {
+            self.reach(METADATA_GROUP, ReadPoint::Linearizable)
+                .await
+                .map_err(|_| unavailable())?;
+        }
+        let (facts, dumps) = (self.parts.facts.clone(), Arc::clone(&self.parts.dumps));
+        let work = move || dumps.order(&facts, order);
+        let done = run_blocking(&*self.parts.runtime.tasks, "dump the facts", work).await;
+        done.map_err(|_| unavailable())?.map_err(|failure| {
+            if let DumpFailure::Fault(fault) = failure {
+                tracing::error!(error = %fault, "a replica cannot read its facts");
+            }
+            unavailable()
+        })
+    }
+
     async fn scrub(&self, order: ScrubOrder) -> Result<ScrubReport, NodeError> {
         Ok(self.order_scrub(order))
     }
@@ -312,6 +334,7 @@ fn adds(command: &Command) -> bool {
             | Command::Push(_)
             | Command::Stage { .. }
             | Command::PutBlob { .. }
+            | Command::Restore(_)
     )
 }
 

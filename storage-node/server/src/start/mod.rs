@@ -217,6 +217,7 @@ pub async fn start(
         raft,
         state: stores.state,
         facts: reader,
+        dumps: Arc::default(),
         chunks: Arc::new(chunks),
         map: map_sender,
         peers: network.links,

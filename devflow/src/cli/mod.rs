@@ -1,9 +1,16 @@
 //! The words of the command line.
 
+mod admin;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use admin::{
+    AdminCommand, BackupCommand, RecoverArguments, RestoreArguments, StoreArguments, TakeArguments,
+    VerifyBackupArguments,
+};
 
 /// A self-hosted forge on a storage tier of its own.
 #[derive(Debug, Parser)]
@@ -24,7 +31,8 @@ pub(crate) enum Command {
     /// Make a cluster, invite to it, join it, look at it.
     #[command(subcommand)]
     Cluster(ClusterCommand),
-    /// What is done by hand on a data directory that is not in use.
+    /// What is done by hand: backups of a cluster, and a data directory that is
+    /// not in use.
     #[command(subcommand)]
     Admin(AdminCommand),
     /// Git's server programs over a plain bare directory.
@@ -381,21 +389,6 @@ pub(crate) struct TransferArguments {
     pub(crate) group: u64,
     /// The node that is to lead
     pub(crate) node: u64,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AdminCommand {
-    /// Makes a cluster again from one survivor, when the quorum is lost for good.
-    Recover(RecoverArguments),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RecoverArguments {
-    #[command(flatten)]
-    pub(crate) common: Common,
-    /// What the survivor never received is lost, and the other nodes can never come back
-    #[arg(long, required = true)]
-    pub(crate) accept_loss: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,21 +1,13 @@
-//! `devflow admin …`: what is done by hand on a data directory that is not in use.
-
 use runtime::Runtime;
 use storage_node_server::directory::DataDirectory;
 use storage_node_server::recover::accept_loss;
 use storage_node_server::start::Stores;
 
-use crate::cli::{AdminCommand, RecoverArguments};
+use crate::cli::RecoverArguments;
 use crate::config::Config;
 
-/// Runs one of the commands.
-pub(crate) fn run(command: &AdminCommand) -> anyhow::Result<()> {
-    match command {
-        AdminCommand::Recover(arguments) => recover(arguments),
-    }
-}
-
-fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
+/// Makes the survivor in a data directory that is not in use a cluster again.
+pub(super) fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
     let data = Config::load(&arguments.common, None)?.data;
     // Nobody else is on it while this runs.
     let directory = DataDirectory::open(&data)?;

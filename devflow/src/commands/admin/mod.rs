@@ -1,0 +1,25 @@
+//! `devflow admin …`: backups of a whole cluster, and a cluster that lost its quorum.
+
+mod backup;
+mod list;
+mod recover;
+mod restore;
+pub(super) mod socket;
+mod store;
+mod verify;
+
+use super::block_on;
+use crate::cli::{AdminCommand, BackupCommand};
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &AdminCommand) -> anyhow::Result<()> {
+    match command {
+        AdminCommand::Backup(arguments) => match &arguments.command {
+            Some(BackupCommand::List(store)) => block_on(list::show(store)),
+            None => block_on(backup::take(&arguments.take)),
+        },
+        AdminCommand::Recover(arguments) => recover::recover(arguments),
+        AdminCommand::Restore(arguments) => block_on(restore::restore(arguments)),
+        AdminCommand::Verify(arguments) => block_on(verify::verify(arguments)),
+    }
+}
