@@ -282,6 +282,32 @@ async fn a_second_try_finishes_a_failed_creation() {
     }
 }
 
+/// Found by `./dev chaos`: both were told that they had made it, and one lost
+/// its settings, be it that the repository was to be private.
+#[tokio::test]
+async fn of_two_creations_of_one_name_at_one_time_one_wins() {
+    let (forge, _clock, _faulty) = faulty_forge().await;
+    let alice = user(&forge, "alice").await;
+    for number in 0..20 {
+        let name = format!("project{number}");
+        let tries = [true, false].map(|is_private| {
+            let repositories = forge.repositories.clone();
+            let (owner, name) = ((&alice).into(), name.clone());
+            tokio::spawn(async move { repositories.create(owner, new(&name, is_private)).await })
+        });
+        let mut made = Vec::new();
+        for one in tries {
+            match one.await.unwrap() {
+                Ok(repository) => made.push(repository),
+                Err(error) => assert_eq!(error.failure(), Failure::Conflict),
+            }
+        }
+        let found = forge.repositories.find("alice", &name).await.unwrap().unwrap();
+        assert_eq!(made.len(), 1, "{name}");
+        assert_eq!(made[0].is_private, found.is_private, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn whatever_write_of_a_deletion_fails_the_reconciler_finishes_it() {
     for allowed in 0..4 {
