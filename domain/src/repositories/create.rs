@@ -122,7 +122,10 @@ impl Repositories {
     /// Makes a row visible if it has the settings that were asked for: of two
     /// requests for one name at one time, only the one whose settings it has
     /// is told that it made the repository.
-    pub(super) async fn activate_as(&self, asked: &Repository) -> Result<(), CreateRepositoryError> {
+    pub(super) async fn activate_as(
+        &self,
+        asked: &Repository,
+    ) -> Result<(), CreateRepositoryError> {
         let sql = "UPDATE repositories SET state = 'active', updated = $1 \
                    WHERE id = $2 AND state <> 'deleting' AND is_private = $3 AND description = $4";
         let params = [

@@ -290,7 +290,9 @@ async fn of_two_creations_of_one_name_at_one_time_one_wins() {
     let alice = user(&forge, "alice").await;
     // The first has written its row and no more when the second comes.
     faulty.allow_writes(1);
-    let first = forge.repositories.create((&alice).into(), new("project", true));
+    let first = forge
+        .repositories
+        .create((&alice).into(), new("project", true));
     assert!(first.await.is_err());
     faulty.allow_writes(i64::MAX);
     let second = create(&forge, &alice, "project", false).await;
