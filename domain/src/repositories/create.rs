@@ -1,5 +1,5 @@
 use git_id::{HashKind, RefName, RefNameError};
-use storage_node_api::metadata::{ExecuteError, Statement};
+use storage_node_api::metadata::{ExecuteError, Guard, Statement};
 use storage_node_api::order::Command;
 use storage_node_api::{DedupDomain, RepositoryId, Slot};
 
@@ -115,8 +115,33 @@ impl Repositories {
             Err(error) => return Err(FactsError::from(error).into()),
         };
         self.finish_create(&row).await?;
-        self.activate(row.repository.key).await?;
+        self.activate_as(&row.repository).await?;
         Ok(row.repository)
+    }
+
+    /// Makes a row visible if it has the settings that were asked for: of two
+    /// requests for one name at one time, only the one whose settings it has
+    /// is told that it made the repository.
+    pub(super) async fn activate_as(
+        &self,
+        asked: &Repository,
+    ) -> Result<(), CreateRepositoryError> {
+        let sql = "UPDATE repositories SET state = 'active', updated = $1 \
+                   WHERE id = $2 AND state <> 'deleting' AND is_private = $3 AND description = $4";
+        let params = [
+            time(self.facts.now()),
+            asked.key.into(),
+            asked.is_private.into(),
+            asked.description.clone().into(),
+        ];
+        let update = Statement::new(sql, params).guarded(Guard::Rows(1));
+        match self.facts.execute(vec![update]).await {
+            Ok(_) => Ok(()),
+            Err(ExecuteError::Guard { .. }) => {
+                Err(CreateRepositoryError::NameTaken(asked.name.clone()))
+            }
+            Err(error) => Err(FactsError::from(error).into()),
+        }
     }
 
     /// The row that an earlier try of the same owner left unfinished, with the
@@ -144,12 +169,16 @@ impl Repositories {
                 time(self.facts.now()),
                 row.repository.key.into(),
             ],
-        );
-        self.facts
-            .execute(vec![update])
-            .await
-            .map_err(FactsError::from)?;
-        Ok(row)
+        )
+        .guarded(Guard::Rows(1));
+        match self.facts.execute(vec![update]).await {
+            Ok(_) => Ok(row),
+            // Whose it is has finished it meanwhile.
+            Err(ExecuteError::Guard { .. }) => {
+                Err(CreateRepositoryError::NameTaken(row.repository.name))
+            }
+            Err(error) => Err(FactsError::from(error).into()),
+        }
     }
 
     /// Makes the record in the group. No effect if it is there.

@@ -282,6 +282,28 @@ async fn a_second_try_finishes_a_failed_creation() {
     }
 }
 
+/// Found by `./dev chaos`: both were told that they had made it, and one lost
+/// its settings, be it that the repository was to be private.
+#[tokio::test]
+async fn of_two_creations_of_one_name_at_one_time_one_wins() {
+    let (forge, _clock, faulty) = faulty_forge().await;
+    let alice = user(&forge, "alice").await;
+    // The first has written its row and no more when the second comes.
+    faulty.allow_writes(1);
+    let first = forge
+        .repositories
+        .create((&alice).into(), new("project", true));
+    assert!(first.await.is_err());
+    faulty.allow_writes(i64::MAX);
+    let second = create(&forge, &alice, "project", false).await;
+    let mut first = second.clone();
+    first.is_private = true;
+    let late = forge.repositories.activate_as(&first).await;
+    assert_eq!(late.unwrap_err().failure(), Failure::Conflict);
+    // A retry of the second whose answer was lost is no conflict.
+    forge.repositories.activate_as(&second).await.unwrap();
+}
+
 #[tokio::test]
 async fn whatever_write_of_a_deletion_fails_the_reconciler_finishes_it() {
     for allowed in 0..4 {

@@ -15,8 +15,8 @@ use crate::shim::Shim;
 pub(super) const NODES: usize = 3;
 /// The node whose disk is a small one of its own, where a fault needs that.
 pub(super) const SMALL_DISK: usize = 2;
-/// And its size.
-const SMALL_DISK_BYTES: u64 = 1 << 30;
+/// And its size: more than the 1 GiB below which a node takes no chunks.
+const SMALL_DISK_BYTES: u64 = 3 << 29;
 
 /// A cluster on this machine, and everything that can be broken about it.
 pub(super) struct Field {

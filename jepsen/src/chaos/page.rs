@@ -99,23 +99,7 @@ fn chart(report: &Report) -> String {
             ),
         );
     }
-    for decade in 0..=5_i32 {
-        let ms = 10_f64.powi(decade);
-        let label = if ms < 1000.0 {
-            format!("{ms} ms")
-        } else {
-            format!("{} s", ms / 1000.0)
-        };
-        let at = y(ms);
-        put(
-            &mut svg,
-            &format!(
-                "<line x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#dde\"/>\
-             <text x=\"4\" y=\"{:.1}\">{label}</text>",
-                at + 4.0
-            ),
-        );
-    }
+    draw_scale(&mut svg, y);
     let calls = report.events.iter();
     for call in calls.filter(|e| e.action != Action::Fault && e.invoked_us < end) {
         let colour = match (call.outcome, call.answered) {
@@ -150,6 +134,27 @@ fn chart(report: &Report) -> String {
     }
     svg.push_str("</svg>");
     svg
+}
+
+/// Lines for each decade of latency.
+fn draw_scale(svg: &mut String, y: impl Fn(f64) -> f64) {
+    for decade in 0..=5_i32 {
+        let ms = 10_f64.powi(decade);
+        let label = if ms < 1000.0 {
+            format!("{ms} ms")
+        } else {
+            format!("{} s", ms / 1000.0)
+        };
+        let at = y(ms);
+        put(
+            svg,
+            &format!(
+                "<line x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#dde\"/>\
+             <text x=\"4\" y=\"{:.1}\">{label}</text>",
+                at + 4.0
+            ),
+        );
+    }
 }
 
 fn put(svg: &mut String, text: &str) {

@@ -10,11 +10,14 @@ const MAX_PACKETS: usize = 20_000;
 /// How often a waiting thread looks whether the network has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// When it is due, its order among those due then, to whom it goes, and its bytes.
+type Packet = (Instant, u64, usize, Vec<u8>);
+
 /// Packets that wait for their moment, by moment and order of arrival, each with
 /// the host it goes to.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: Mutex<BinaryHeap<Reverse<(Instant, u64, usize, Vec<u8>)>>>,
+    waiting: Mutex<BinaryHeap<Reverse<Packet>>>,
     changed: Condvar,
 }
 

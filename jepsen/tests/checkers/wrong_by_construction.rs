@@ -39,10 +39,30 @@ fn failed(mut event: Event) -> Event {
     event
 }
 
+/// What an overwrite may and may not do.
+fn overwrites() -> Vec<(&'static str, bool, Vec<Event>)> {
+    let overwrite = |times, value| event(Action::Overwrite, times, "", value);
+    vec![
+        (
+            "an overwrite of what is there",
+            true,
+            vec![
+                swap((1, 2), "", "a"),
+                overwrite((3, 4), "b"),
+                read((5, 6), "b"),
+            ],
+        ),
+        (
+            "an overwrite of what is not",
+            false,
+            vec![overwrite((1, 2), "b"), read((3, 4), "b")],
+        ),
+    ]
+}
+
 #[test]
 fn wrong_histories_are_told_from_right_ones() {
-    let overwrite = |times, value| event(Action::Overwrite, times, "", value);
-    let cases: Vec<(&str, bool, Vec<Event>)> = vec![
+    let mut cases: Vec<(&str, bool, Vec<Event>)> = vec![
         ("nothing", true, vec![]),
         (
             "a stale read",
@@ -96,21 +116,8 @@ fn wrong_histories_are_told_from_right_ones() {
             false,
             vec![failed(swap((1, 2), "", "a")), read((3, 4), "a")],
         ),
-        (
-            "an overwrite of what is there",
-            true,
-            vec![
-                swap((1, 2), "", "a"),
-                overwrite((3, 4), "b"),
-                read((5, 6), "b"),
-            ],
-        ),
-        (
-            "an overwrite of what is not",
-            false,
-            vec![overwrite((1, 2), "b"), read((3, 4), "b")],
-        ),
     ];
+    cases.extend(overwrites());
     let porcupine = Porcupine::find().unwrap();
     for (name, right, events) in cases {
         let verdict = check_linearizability("refs", &registers(&events, |_| true), &porcupine);

@@ -24,12 +24,15 @@ pub(crate) struct Door {
     pub(crate) stale: Option<Stale>,
 }
 
+/// By request, when it was answered and how.
+pub(crate) type Held = HashMap<Vec<u8>, (Instant, Answer)>;
+
 /// A cache that does not ask whether what it holds is still so.
 #[derive(Clone, Debug)]
 pub(crate) struct Stale {
     /// How long it believes what it holds.
     pub(crate) keep: Duration,
-    pub(crate) held: Arc<Mutex<HashMap<Vec<u8>, (Instant, Answer)>>>,
+    pub(crate) held: Arc<Mutex<Held>>,
 }
 
 /// What came back.

@@ -195,13 +195,10 @@ fn judge(event: &mut Event, answer: &Answer, refs: &[String]) {
         refs.iter()
             .all(|name| text.contains(&format!("{word} {name}")))
     };
+    let refused = answer.status == 200 && told("ng") && !text.contains("may have happened");
     event.outcome = if answer.status == 200 && told("ok") {
         Outcome::Ok
-    } else if !answer.sent {
-        Outcome::Fail
-    } else if answer.status == 200 && told("ng") && !text.contains("may have happened") {
-        Outcome::Fail
-    } else if (400..500).contains(&answer.status) {
+    } else if !answer.sent || refused || (400..500).contains(&answer.status) {
         Outcome::Fail
     } else {
         Outcome::Unknown
