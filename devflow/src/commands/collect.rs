@@ -87,7 +87,7 @@ pub(super) fn line(report: &CollectReport) -> String {
     let phase = match report.phase {
         Phase::Idle => match report.swept {
             Some(swept) => format!("swept generation {}", swept.0),
-            None => "has not swept since its start".to_owned(),
+            None => return "has not swept since its start".to_owned(),
         },
         Phase::Waits => "waits for the barriers of all groups".to_owned(),
         Phase::Sweeps => format!("sweeps generation {}", report.generation.0),
@@ -95,7 +95,7 @@ pub(super) fn line(report: &CollectReport) -> String {
         Phase::Counts => "counts".to_owned(),
     };
     format!(
-        "{phase}; {} live, {} dead, {} belong elsewhere, {} dropped; {} volumes removed, {} MiB given back",
+        "{phase}; {} live, {} dead, {} belong elsewhere, {} dropped; since its start {} volumes removed, {} MiB given back",
         amount(report.live),
         amount(report.dead),
         amount(report.unconfirmed),
@@ -317,7 +317,7 @@ mod tests {
             given_back: 3 << 20,
             ..CollectReport::default()
         };
-        let expected = "swept generation 3; 7 chunks (7 KiB) live, 5 chunks (5 KiB) dead, 0 chunks (0 KiB) belong elsewhere, 4 chunks (4 KiB) dropped; 2 volumes removed, 3 MiB given back";
+        let expected = "swept generation 3; 7 chunks (7 KiB) live, 5 chunks (5 KiB) dead, 0 chunks (0 KiB) belong elsewhere, 4 chunks (4 KiB) dropped; since its start 2 volumes removed, 3 MiB given back";
         assert_eq!(line(&report), expected);
         let sweeping = CollectReport {
             phase: Phase::Sweeps,
