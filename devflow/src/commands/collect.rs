@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const SILENCES: u32 = 60;
 /// How long the barriers of the last cycle, and new ones, may take to pass.
 const BARRIER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long nodes that have just started are waited for.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +154,7 @@ async fn cycle(
     runtime: &Runtime,
     fast: bool,
 ) -> anyhow::Result<()> {
+    wait_for_starts(links, map, runtime).await;
     let generation = advance(links, map, runtime).await?;
     println!("generation {} has begun", generation.0);
     if fast {
@@ -183,6 +186,20 @@ async fn cycle(
         map.nodes.len()
     );
     Ok(())
+}
+
+/// Gives nodes that have just started time to ask in which generation they have:
+/// they would sit out the one that begins.
+async fn wait_for_starts(links: &dyn Links, map: &ClusterMap, runtime: &Runtime) {
+    let began = runtime.clock.monotonic();
+    for node in &map.nodes {
+        while let Ok(report) = links.node(node).collect(CollectOrder::Look).await
+            && report.started_in.is_none()
+            && runtime.clock.monotonic().saturating_sub(began) < START_PATIENCE
+        {
+            runtime.clock.sleep(LOOK).await;
+        }
+    }
 }
 
 /// Begins a generation, after the barriers of the last one.

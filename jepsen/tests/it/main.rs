@@ -7,6 +7,7 @@
 )]
 
 mod cluster;
+mod collect;
 mod repair;
 mod starts;
 
