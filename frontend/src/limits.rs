@@ -74,6 +74,10 @@ pub const PACKS_FETCHED: usize = 4;
 /// moved on meanwhile.
 pub const PUSH_ATTEMPTS: u32 = 4;
 
+/// How long to wait before a push is stored again: until most nodes have heard
+/// what made its session too old.
+pub const PUSH_PAUSE: Duration = Duration::from_millis(150);
+
 /// The most bytes of ref commands in one entry; more are staged in parts.
 pub const COMMAND_PART_BYTES: usize = 24 << 10;
 

@@ -187,7 +187,7 @@ pub(crate) struct CollectArguments {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Only counts what a cycle could drop; changes nothing
-    #[arg(long, conflicts_with_all = ["fast", "status"])]
+    #[arg(long, conflicts_with = "status")]
     pub(crate) dry_run: bool,
     /// Without pauses, rather than at node.collect_bytes_per_second
     #[arg(long, conflicts_with = "status")]

@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const SILENCES: u32 = 60;
 /// How long the barriers of the last cycle, and new ones, may take to pass.
 const BARRIER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long nodes that have just started are waited for.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +89,7 @@ pub(super) fn line(report: &CollectReport) -> String {
     let phase = match report.phase {
         Phase::Idle => match report.swept {
             Some(swept) => format!("swept generation {}", swept.0),
-            None => "has not swept since its start".to_owned(),
+            None => return "has not swept since its start".to_owned(),
         },
         Phase::Waits => "waits for the barriers of all groups".to_owned(),
         Phase::Sweeps => format!("sweeps generation {}", report.generation.0),
@@ -95,7 +97,7 @@ pub(super) fn line(report: &CollectReport) -> String {
         Phase::Counts => "counts".to_owned(),
     };
     format!(
-        "{phase}; {} live, {} dead, {} belong elsewhere, {} dropped; {} volumes removed, {} MiB given back",
+        "{phase}; {} live, {} dead, {} belong elsewhere, {} dropped; since its start {} volumes removed, {} MiB given back",
         amount(report.live),
         amount(report.dead),
         amount(report.unconfirmed),
@@ -152,6 +154,7 @@ async fn cycle(
     runtime: &Runtime,
     fast: bool,
 ) -> anyhow::Result<()> {
+    wait_for_starts(links, map, runtime).await;
     let generation = advance(links, map, runtime).await?;
     println!("generation {} has begun", generation.0);
     if fast {
@@ -183,6 +186,20 @@ async fn cycle(
         map.nodes.len()
     );
     Ok(())
+}
+
+/// Gives nodes that have just started time to ask in which generation they have:
+/// they would sit out the one that begins.
+async fn wait_for_starts(links: &dyn Links, map: &ClusterMap, runtime: &Runtime) {
+    let began = runtime.clock.monotonic();
+    for node in &map.nodes {
+        while let Ok(report) = links.node(node).collect(CollectOrder::Look).await
+            && report.started_in.is_none()
+            && runtime.clock.monotonic().saturating_sub(began) < START_PATIENCE
+        {
+            runtime.clock.sleep(LOOK).await;
+        }
+    }
 }
 
 /// Begins a generation, after the barriers of the last one.
@@ -317,7 +334,7 @@ mod tests {
             given_back: 3 << 20,
             ..CollectReport::default()
         };
-        let expected = "swept generation 3; 7 chunks (7 KiB) live, 5 chunks (5 KiB) dead, 0 chunks (0 KiB) belong elsewhere, 4 chunks (4 KiB) dropped; 2 volumes removed, 3 MiB given back";
+        let expected = "swept generation 3; 7 chunks (7 KiB) live, 5 chunks (5 KiB) dead, 0 chunks (0 KiB) belong elsewhere, 4 chunks (4 KiB) dropped; since its start 2 volumes removed, 3 MiB given back";
         assert_eq!(line(&report), expected);
         let sweeping = CollectReport {
             phase: Phase::Sweeps,

@@ -152,6 +152,14 @@ impl Cluster {
         run(&["cluster", "scrub", "--fast", "--data", path(&data)?])
     }
 
+    /// A cycle of the collector on all nodes, at full speed; with `dry_run` only
+    /// what one would find. Fails if a node was away or started meanwhile.
+    pub fn collect(&self, dry_run: bool) -> anyhow::Result<String> {
+        let data = self.directory.join("node1");
+        let how = if dry_run { "--dry-run" } else { "--fast" };
+        run(&["cluster", "collect", how, "--data", path(&data)?])
+    }
+
     /// Waits until all nodes are voters of all groups, agree on the state hash at
     /// one index, and lack no chunk.
     pub fn wait_until_settled(&self, deadline: Duration) -> anyhow::Result<Status> {

@@ -9,6 +9,7 @@
 mod bugs;
 mod chaos;
 mod cluster;
+mod collect;
 mod repair;
 mod shim;
 mod starts;

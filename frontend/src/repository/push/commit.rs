@@ -11,7 +11,7 @@ use storage_node_api::repository::Pack;
 use super::propose::{Proposal, outcome};
 use super::session::{Streaming, Target, not_stored};
 use super::store::{StoreError, Stored};
-use crate::limits::{PUSH_ATTEMPTS, PUSH_OPTION_BYTES};
+use crate::limits::{PUSH_ATTEMPTS, PUSH_OPTION_BYTES, PUSH_PAUSE};
 
 /// Why the objects that refs will name could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,7 @@ impl Target {
                     | Refusal::NotStaged { .. },
                 )) if attempt < PUSH_ATTEMPTS => {
                     tracing::debug!(repo.id = %self.entry.id, attempt, "a push is stored again");
+                    self.pause().await;
                 }
                 Err(error) => return Err(commit_error(error)),
             }
@@ -109,9 +110,16 @@ impl Target {
                 Err(error) if is_final(&error) || attempt == PUSH_ATTEMPTS => {
                     return Err(not_stored(error));
                 }
-                Err(error) => tracing::debug!(%error, attempt, "a push is stored again"),
+                Err(error) => {
+                    tracing::debug!(%error, attempt, "a push is stored again");
+                    self.pause().await;
+                }
             }
         }
+    }
+
+    async fn pause(&self) {
+        self.cache.runtime.clock.sleep(PUSH_PAUSE).await;
     }
 
     /// The push in the group's words: with what each new tag names in the end.

@@ -123,6 +123,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+    use storage_node_api::collect::CollectOrder;
     use storage_node_api::dump::DumpOrder;
     use storage_node_api::order::{ProposeError, Query};
     use storage_node_api::scrub::ScrubOrder;
@@ -164,6 +165,8 @@ mod tests {
         assert_eq!(encode(&next).unwrap()[..], [1, 11, 1, 5]);
         let start = Call::Scrub(ScrubOrder::Start { fast: true });
         assert_eq!(encode(&start).unwrap()[..], [1, 6, 1, 1]);
+        let hurry = Call::Collect(CollectOrder::Hurry);
+        assert_eq!(encode(&hurry).unwrap()[..], [1, 8, 1]);
     }
 
     #[test]

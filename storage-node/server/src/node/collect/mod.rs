@@ -30,6 +30,8 @@ mod listing;
 mod metrics;
 mod state;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
