@@ -277,7 +277,10 @@ pub enum MembershipError {
         after: Duration,
     },
     /// A learner that has yet to receive most of the log. No effect; it goes on receiving.
-    #[error("make {node} a voter of {group}: it is {} behind; wait until it has caught up", entries(behind))]
+    #[error(
+        "make {node} a voter of {group}: it is {} behind; wait until it has caught up",
+        entries(behind)
+    )]
     Behind {
         /// Which group.
         group: GroupId,
@@ -350,7 +353,10 @@ pub enum MembershipError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransferError {
     /// This node does not lead the group. No effect.
-    #[error("transfer the leadership of {group}: this node does not lead it; {}", hint(leader))]
+    #[error(
+        "transfer the leadership of {group}: this node does not lead it; {}",
+        hint(leader)
+    )]
     NotLeader {
         /// Which group.
         group: GroupId,
@@ -366,7 +372,10 @@ pub enum TransferError {
         to: NodeId,
     },
     /// A node that would keep the group waiting. No effect.
-    #[error("transfer the leadership of {group} to {to}: it is {} behind, or does not answer", entries(behind))]
+    #[error(
+        "transfer the leadership of {group} to {to}: it is {} behind, or does not answer",
+        entries(behind)
+    )]
     Behind {
         /// Which group.
         group: GroupId,

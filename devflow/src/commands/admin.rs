@@ -26,7 +26,10 @@ fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
         recovered.cluster, recovered.node
     );
     for node in &recovered.lost {
-        println!("given up: node {} at {}; it can never rejoin", node.id, node.control);
+        println!(
+            "given up: node {} at {}; it can never rejoin",
+            node.id, node.control
+        );
     }
     for group in &recovered.groups {
         match group.last {
@@ -34,7 +37,10 @@ fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
                 "group {}: has the log up to entry {last}; what was committed after it is lost",
                 group.group.0
             ),
-            None => println!("group {}: NOTHING is here of it; it begins empty", group.group.0),
+            None => println!(
+                "group {}: NOTHING is here of it; it begins empty",
+                group.group.0
+            ),
         }
     }
     println!("start it:  devflow storage-node --data {}", data.display());

@@ -3,7 +3,8 @@
 use anyhow::{bail, ensure};
 use runtime::Runtime;
 use storage_node_api::map::{
-    ClusterMap, Copies, FailureDomain, MEMBERS_VERSION, MembersChange, Policy, RegionShare, Standing,
+    ClusterMap, Copies, FailureDomain, MEMBERS_VERSION, MembersChange, Policy, RegionShare,
+    Standing,
 };
 use storage_node_api::node::NodeFailure;
 use storage_node_api::order::{Command, Reply, Request};
@@ -137,7 +138,10 @@ pub(super) async fn transfer(arguments: &TransferArguments) -> anyhow::Result<()
         match links.node(node).transfer(group, to).await {
             Ok(()) => {
                 let took = runtime.clock.monotonic() - began;
-                println!("node {to} leads group {group}, after {} ms", took.as_millis());
+                println!(
+                    "node {to} leads group {group}, after {} ms",
+                    took.as_millis()
+                );
                 return Ok(());
             }
             Err(NodeFailure::Failed(error)) => return Err(error.into()),

@@ -88,7 +88,8 @@ impl Progress {
                 (Some(chunks), mib) => format!("it lacks {chunks} chunks, {mib} MiB"),
             },
         };
-        let mut line = format!("{standing}, votes in {voters} groups, follows in {learners}, {left}");
+        let mut line =
+            format!("{standing}, votes in {voters} groups, follows in {learners}, {left}");
         if standing == Standing::Draining {
             let waits = self.unfinished().map(|(id, report)| match report {
                 Some(report) => format!(

@@ -55,8 +55,11 @@ impl Group {
         if self.leads_with(|members| members.contains(node)) {
             return Ok(());
         }
-        self.change(ChangeMembers::AddNodes(BTreeMap::from([(node, peer)])), true)
-            .await
+        self.change(
+            ChangeMembers::AddNodes(BTreeMap::from([(node, peer)])),
+            true,
+        )
+        .await
     }
 
     /// Makes a learner a voter. Refused unless it has nearly all that the leader has: see
@@ -69,9 +72,19 @@ impl Group {
         if !self.leads_with(|members| members.contains(node)) {
             return Err(self.no_member(node));
         }
-        match self.progress().get(&node).and_then(|progress| progress.behind) {
+        match self
+            .progress()
+            .get(&node)
+            .and_then(|progress| progress.behind)
+        {
             Some(behind) if behind <= CAUGHT_UP_ENTRIES => {}
-            behind => return Err(MembershipError::Behind { group, node, behind }),
+            behind => {
+                return Err(MembershipError::Behind {
+                    group,
+                    node,
+                    behind,
+                });
+            }
         }
         self.change(ChangeMembers::AddVoterIds(BTreeSet::from([node])), true)
             .await

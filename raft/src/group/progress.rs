@@ -37,7 +37,9 @@ impl Group {
             .filter(|(node, _)| **node != self.replica.node);
         others
             .map(|(node, matched)| {
-                let behind = matched.as_ref().map(|id| last.saturating_sub(id.index() + 1));
+                let behind = matched
+                    .as_ref()
+                    .map(|id| last.saturating_sub(id.index() + 1));
                 let heard = heard(node);
                 (*node, Progress { behind, heard })
             })

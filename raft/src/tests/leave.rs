@@ -60,7 +60,10 @@ async fn a_learner_follows_without_a_vote_and_becomes_a_voter_and_a_learner_agai
     // The learner's absence costs no quorum.
     cluster.propose("alone again").await;
     let last = group.demote(NodeId(1)).await;
-    assert!(matches!(last, Err(MembershipError::Leads { .. })), "{last:?}");
+    assert!(
+        matches!(last, Err(MembershipError::Leads { .. })),
+        "{last:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +79,9 @@ async fn leadership_goes_where_it_is_sent_and_not_to_who_cannot_take_it() {
         })
         .await;
         cluster.group(from, GROUP).transfer(to).await.unwrap();
-        let by = cluster.propose_among(&[to], &format!("{round} by it")).await;
+        let by = cluster
+            .propose_among(&[to], &format!("{round} by it"))
+            .await;
         assert_eq!(by, to);
         let refused = cluster.group(from, GROUP).transfer(to).await;
         assert!(
@@ -112,7 +117,12 @@ async fn a_voter_that_was_removed_is_not_listened_to_and_is_told() {
     let group = cluster.group(leader, GROUP);
     group.remove(gone).await.unwrap();
     group.remove(gone).await.unwrap();
-    let rest: Vec<NodeId> = cluster.nodes.keys().copied().filter(|n| *n != gone).collect();
+    let rest: Vec<NodeId> = cluster
+        .nodes
+        .keys()
+        .copied()
+        .filter(|n| *n != gone)
+        .collect();
     assert_eq!(group.status().voters, members(rest.iter().map(|n| n.0)));
     assert!(group.status().learners.is_empty());
     cluster.propose_among(&rest, "three").await;
@@ -125,8 +135,14 @@ async fn a_voter_that_was_removed_is_not_listened_to_and_is_told() {
     }
     let term = group.status().term;
     // It believes to be a voter still, stands for election, and hears why nobody answers.
-    eventually("it is told", || cluster.nodes[&gone].raft.is_removed().then_some(())).await;
-    let refused = cluster.group(gone, GROUP).propose(Bytes::from("late")).await;
+    eventually("it is told", || {
+        cluster.nodes[&gone].raft.is_removed().then_some(())
+    })
+    .await;
+    let refused = cluster
+        .group(gone, GROUP)
+        .propose(Bytes::from("late"))
+        .await;
     assert!(refused.is_err());
     assert!(cluster.group(gone, GROUP).read_index().await.is_err());
     assert!(!cluster.nodes[&leader].raft.is_removed());
@@ -172,7 +188,12 @@ async fn a_change_that_a_crash_has_cut_in_two_is_finished_by_the_next_leader() {
             group.remove(going).await
         })
         .await;
-        let rest: Vec<NodeId> = cluster.nodes.keys().copied().filter(|n| *n != going).collect();
+        let rest: Vec<NodeId> = cluster
+            .nodes
+            .keys()
+            .copied()
+            .filter(|n| *n != going)
+            .collect();
         cluster.propose_among(&rest, "after").await;
         let leader = cluster.leader_among(GROUP, &rest).await;
         let status = cluster.group(leader, GROUP).status();
@@ -216,7 +237,9 @@ async fn a_survivor_goes_on_alone_and_the_former_members_cannot_take_it_back() {
     cluster.restart(survivor).await;
     cluster.propose_among(&[NodeId(2)], "alone").await;
     // The old members are a quorum among themselves, and it is none of theirs.
-    cluster.propose_among(&[NodeId(1), NodeId(3)], "elsewhere").await;
+    cluster
+        .propose_among(&[NodeId(1), NodeId(3)], "elsewhere")
+        .await;
     eventually("they are told", || {
         let told = |node| cluster.nodes[&NodeId(node)].raft.is_removed();
         (told(1) || told(3)).then_some(())
@@ -226,7 +249,10 @@ async fn a_survivor_goes_on_alone_and_the_former_members_cannot_take_it_back() {
     let last: Vec<_> = commands.values().rev().take(2).collect();
     assert_eq!(last, ["alone", "rescued"]);
     assert_eq!(commands.len(), 122);
-    assert_eq!(cluster.group(NodeId(2), GROUP).status().voters, members([2]));
+    assert_eq!(
+        cluster.group(NodeId(2), GROUP).status().voters,
+        members([2])
+    );
     // New nodes join as always.
     cluster.add_node(5, &[GROUP]).await;
     let group = cluster.group(NodeId(2), GROUP);

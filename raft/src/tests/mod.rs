@@ -4,7 +4,7 @@ mod cluster;
 mod commit;
 mod crash;
 mod faults;
-pub(crate) mod machine;
 mod leave;
+pub(crate) mod machine;
 mod members;
 mod snapshot;

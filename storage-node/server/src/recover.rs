@@ -57,7 +57,9 @@ pub enum RecoverError {
     #[error("recover: node {0} is the only node of its cluster: start it")]
     Alone(NodeId),
     /// A replica that was found wrong is no base for the only copy.
-    #[error("recover: the replica of group {group} was found wrong ({reason}); try another survivor")]
+    #[error(
+        "recover: the replica of group {group} was found wrong ({reason}); try another survivor"
+    )]
     Wrong {
         /// Of which group.
         group: GroupId,

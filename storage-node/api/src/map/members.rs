@@ -170,7 +170,9 @@ impl ClusterMap {
             MembersChange::Set { .. } => map.set(self, change)?,
             MembersChange::Order(order) => {
                 if let Some(policy) = order {
-                    policy.check("order", &map.nodes).map_err(MembersError::Policy)?;
+                    policy
+                        .check("order", &map.nodes)
+                        .map_err(MembersError::Policy)?;
                 }
                 map.members.order = order.clone();
             }
@@ -325,7 +327,11 @@ mod tests {
         let id = NodeId(2);
         let undrain = MembersChange::Undrain(id);
         assert_eq!(map.changed(&undrain), Err(MembersError::NotDraining(id)));
-        let drained = [MembersChange::Drain(id), MembersChange::Drained(id), undrain];
+        let drained = [
+            MembersChange::Drain(id),
+            MembersChange::Drained(id),
+            undrain,
+        ];
         let back = after(&map, &drained);
         assert_eq!(back.standing(id), Standing::Active);
         assert_eq!((back.nodes, back.members), (map.nodes, map.members));
@@ -353,7 +359,10 @@ mod tests {
         wide.policies.default.copies = regions("a2 b1");
         let refused = wide.changed(&MembersChange::Drain(NodeId(3)));
         assert!(
-            matches!(refused, Err(MembersError::Policy(PolicyError::NoRegion { .. }))),
+            matches!(
+                refused,
+                Err(MembersError::Policy(PolicyError::NoRegion { .. }))
+            ),
             "{refused:?}"
         );
         // Moving it out of the region is the same.
@@ -380,8 +389,14 @@ mod tests {
             }))
         };
         assert!(map.changed(&order("a1 b1 c1")).is_ok());
-        assert!(matches!(map.changed(&order("a1 d1")), Err(MembersError::Policy(_))));
-        assert!(matches!(map.changed(&order("a0")), Err(MembersError::Policy(_))));
+        assert!(matches!(
+            map.changed(&order("a1 d1")),
+            Err(MembersError::Policy(_))
+        ));
+        assert!(matches!(
+            map.changed(&order("a0")),
+            Err(MembersError::Policy(_))
+        ));
     }
 
     #[test]
@@ -411,6 +426,9 @@ mod tests {
             assert_eq!(map.changed(&bad), Err(MembersError::BadValue));
         }
         let map = map.changed(&set("z9", Some(7))).unwrap();
-        assert_eq!((map.nodes[0].zone.as_str(), map.nodes[0].capacity), ("z9", 7));
+        assert_eq!(
+            (map.nodes[0].zone.as_str(), map.nodes[0].capacity),
+            ("z9", 7)
+        );
     }
 }

@@ -100,7 +100,9 @@ impl ClusterMap {
                 voters = placed.into_iter().collect();
             }
         }
-        let home = active.iter().filter(|node| Some(node.region.as_str()) == home);
+        let home = active
+            .iter()
+            .filter(|node| Some(node.region.as_str()) == home);
         let home = home.map(|node| node.id).filter(|id| voters.contains(id));
         Seats {
             home: home.collect(),
@@ -120,7 +122,11 @@ impl Seats {
         if let Some(id) = self.all().find(|id| !is_member(id)) {
             return Some(Step::Learn(id));
         }
-        if let Some(id) = now.learners.iter().find(|id| !self.all().any(|s| s == **id)) {
+        if let Some(id) = now
+            .learners
+            .iter()
+            .find(|id| !self.all().any(|s| s == **id))
+        {
             return Some(Step::Remove(*id));
         }
         let ready = |id: &&NodeId| now.learners.contains(id) && now.near.contains(id);
@@ -293,15 +299,23 @@ mod tests {
     }
 
     fn worlds() -> impl Strategy<Value = (ClusterMap, BTreeSet<NodeId>, BTreeSet<NodeId>, u64)> {
-        let places = prop::collection::vec(prop::sample::select(vec!["a1", "a2", "b1", "c1"]), 2..9);
+        let places =
+            prop::collection::vec(prop::sample::select(vec!["a1", "a2", "b1", "c1"]), 2..9);
         places.prop_flat_map(|places| {
             let nodes = places.len() as u64;
             let subset = || prop::collection::btree_set(1..=nodes, 1..=places.len());
             let copies = prop::option::of(1_u8..6);
             let text = places.join(" ");
             let draining = prop::collection::btree_set(1..=nodes, 0..places.len());
-            (Just(text), subset(), subset(), copies, draining, any::<u64>()).prop_map(
-                |(text, voters, heard, copies, draining, seed)| {
+            (
+                Just(text),
+                subset(),
+                subset(),
+                copies,
+                draining,
+                any::<u64>(),
+            )
+                .prop_map(|(text, voters, heard, copies, draining, seed)| {
                     let mut map = map(&text);
                     if let Some(copies) = copies {
                         order(&mut map, anywhere(copies), None);
@@ -311,8 +325,7 @@ mod tests {
                         map.nodes[index].draining = true;
                     }
                     (map, ids(voters), ids(heard), seed)
-                },
-            )
+                })
         })
     }
 

@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::blob::StoredBlob;
 use crate::content::Run;
 use crate::event::Events;
-use crate::map::{
-    ClusterMap, MEMBERS_VERSION, MembersChange, Node, POLICIES_VERSION, Policies,
-};
+use crate::map::{ClusterMap, MEMBERS_VERSION, MembersChange, Node, POLICIES_VERSION, Policies};
 use crate::refs::{RefCommand, RefList};
 use crate::repository::{PackList, Push, Pushed, Repository};
 use crate::{

@@ -36,7 +36,10 @@ pub(crate) enum Call {
     Scrub(ScrubOrder),
     MachineVersion,
     Members,
-    Transfer { group: GroupId, to: NodeId },
+    Transfer {
+        group: GroupId,
+        to: NodeId,
+    },
 }
 
 /// What the node answers, by the kind of call.

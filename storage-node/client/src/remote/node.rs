@@ -152,11 +152,7 @@ impl Node for RemoteNode {
         }
     }
 
-    async fn transfer(
-        &self,
-        group: GroupId,
-        to: NodeId,
-    ) -> Result<(), NodeFailure<TransferError>> {
+    async fn transfer(&self, group: GroupId, to: NodeId) -> Result<(), NodeFailure<TransferError>> {
         match self.call(Call::Transfer { group, to }).await {
             Ok(Outcome::Transfer(handed)) => handed.map_err(Into::into),
             Ok(_) => Err(NodeFailure::Node(self.silent())),

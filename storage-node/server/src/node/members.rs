@@ -47,10 +47,26 @@ impl Metrics {
         let steps = "Changes of the replicas of groups that were led here, by kind";
         registry.register("steps", steps, self.steps.clone());
         let gauges = [
-            ("missing_chunks", "Chunks that placement names and are not here", &self.missing_chunks),
-            ("missing_bytes", "Bytes of these chunks", &self.missing_bytes),
-            ("map_epoch", "Epoch of the cluster map that is known", &self.epoch),
-            ("whole_at", "Last epoch at which nothing was missing", &self.whole_at),
+            (
+                "missing_chunks",
+                "Chunks that placement names and are not here",
+                &self.missing_chunks,
+            ),
+            (
+                "missing_bytes",
+                "Bytes of these chunks",
+                &self.missing_bytes,
+            ),
+            (
+                "map_epoch",
+                "Epoch of the cluster map that is known",
+                &self.epoch,
+            ),
+            (
+                "whole_at",
+                "Last epoch at which nothing was missing",
+                &self.whole_at,
+            ),
         ];
         for (name, help, gauge) in gauges {
             registry.register(name, help, gauge.clone());

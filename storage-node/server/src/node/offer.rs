@@ -210,11 +210,7 @@ impl Node for StorageNode {
         Ok(self.members_report())
     }
 
-    async fn transfer(
-        &self,
-        group: GroupId,
-        to: NodeId,
-    ) -> Result<(), NodeFailure<TransferError>> {
+    async fn transfer(&self, group: GroupId, to: NodeId) -> Result<(), NodeFailure<TransferError>> {
         self.hand_over(group, to).await
     }
 }

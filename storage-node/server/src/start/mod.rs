@@ -75,7 +75,9 @@ pub enum StartError {
     #[error(transparent)]
     Distrusted(#[from] DistrustedError),
     /// It is of another cluster than its certificate.
-    #[error("the data directory belongs to cluster {found}, not to {expected}, to which its certificate or invitation belongs")]
+    #[error(
+        "the data directory belongs to cluster {found}, not to {expected}, to which its certificate or invitation belongs"
+    )]
     OtherCluster {
         /// Of the data.
         found: ClusterId,
@@ -156,7 +158,15 @@ pub async fn start(
     let mut record = enter(&stores, &membership, &runtime)?;
     let id = record.node.ok_or(StartError::NotJoined)?;
     let known = local_map(&*stores.state)?;
-    standing::check(&stores, &record, id, known.as_ref(), &network.links, &runtime).await?;
+    standing::check(
+        &stores,
+        &record,
+        id,
+        known.as_ref(),
+        &network.links,
+        &runtime,
+    )
+    .await?;
     record.incarnation = Incarnation(record.incarnation.0 + 1);
     record.save(&*stores.files)?;
     let is_new = known.is_none();

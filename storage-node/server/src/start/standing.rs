@@ -32,16 +32,24 @@ pub(super) async fn check(
     }
     let told = ask(id, known, links, runtime).await;
     let newest = told.as_ref().or(known);
-    let announced = newest.and_then(|map| map.node(id)).map(|node| node.incarnation);
+    let announced = newest
+        .and_then(|map| map.node(id))
+        .map(|node| node.incarnation);
     let has_log = raft::rescue::owner(&*stores.log)?.is_some();
     let had_log = had_log(files)? || announced.is_some_and(|known| known.0 > 0);
     let reason = if newest.is_some_and(|map| map.standing(id) == Standing::Gone) {
-        format!("node {id} was removed from the cluster; to use this machine again, join with an empty directory")
+        format!(
+            "node {id} was removed from the cluster; to use this machine again, join with an empty directory"
+        )
     } else if let Some(known) = announced.filter(|known| *known > record.incarnation) {
         let claimed = record.incarnation;
-        format!("node {id} has started {known} times and its disk says {claimed}: it was rolled back; remove node {id} as dead and join anew with an empty directory")
+        format!(
+            "node {id} has started {known} times and its disk says {claimed}: it was rolled back; remove node {id} as dead and join anew with an empty directory"
+        )
     } else if had_log && !has_log {
-        format!("node {id} has lost its raft log, and with it the votes it gave; remove node {id} as dead and join anew with an empty directory")
+        format!(
+            "node {id} has lost its raft log, and with it the votes it gave; remove node {id} as dead and join anew with an empty directory"
+        )
     } else {
         return Ok(());
     };

@@ -97,7 +97,9 @@ async fn a_node_that_has_lost_its_log_does_not_vote_under_its_old_number() {
     assert!(reason.contains("has lost its raft log"), "{reason}");
     // All wiped but for its name: the others remember that it has been there.
     let other = NodeId(3);
-    let record = NodeRecord::load(&world.disks[&other].files).unwrap().unwrap();
+    let record = NodeRecord::load(&world.disks[&other].files)
+        .unwrap()
+        .unwrap();
     world.crash(other, Survives::Everything).await;
     let wiped = Disks::new();
     record.save(&wiped.files).unwrap();
@@ -116,10 +118,16 @@ async fn a_node_of_another_cluster_and_a_node_without_a_name_do_not_start() {
     record.cluster = ClusterId([9; 16]);
     record.save(files).unwrap();
     let other = world.try_launch(id).await;
-    assert!(matches!(other, Err(StartError::OtherCluster { .. })), "{other:?}");
+    assert!(
+        matches!(other, Err(StartError::OtherCluster { .. })),
+        "{other:?}"
+    );
     world.disks.insert(id, Disks::new());
     let nameless = world.try_launch(id).await;
-    assert!(matches!(nameless, Err(StartError::NotJoined)), "{nameless:?}");
+    assert!(
+        matches!(nameless, Err(StartError::NotJoined)),
+        "{nameless:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,5 +152,8 @@ async fn a_node_with_an_old_map_comes_to_the_new_one_and_to_its_part_in_it() {
     world.voting(&[NodeId(1), NodeId(2), late, new]).await;
     let nodes = world.links.running();
     let node = nodes.iter().find(|node| node.id() == late).unwrap();
-    assert_eq!(node.current_map().unwrap().node(late).unwrap().zone, "elsewhere");
+    assert_eq!(
+        node.current_map().unwrap().node(late).unwrap().zone,
+        "elsewhere"
+    );
 }

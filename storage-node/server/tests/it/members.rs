@@ -48,7 +48,9 @@ impl Traffic {
         assert_eq!(pusher.pushes.last(), Some(&Outcome::Acknowledged));
         assert_eq!(pusher.faults().await, [] as [String; 0]);
         let acknowledged = pusher.pushes.iter();
-        let acknowledged = acknowledged.filter(|push| **push == Outcome::Acknowledged).count();
+        let acknowledged = acknowledged
+            .filter(|push| **push == Outcome::Acknowledged)
+            .count();
         assert!(acknowledged >= at_least, "only {acknowledged} pushes");
         pusher
     }
@@ -76,7 +78,9 @@ async fn a_node_is_added_and_another_drained_and_removed_while_pushes_go_on() {
     let seen = world.map();
     let drain = MembersChange::Drain(first);
     assert_eq!(world.change_seen(&seen, &drain).await, Reply::Done);
-    let second = world.change_seen(&seen, &MembersChange::Drain(NodeId(2))).await;
+    let second = world
+        .change_seen(&seen, &MembersChange::Drain(NodeId(2)))
+        .await;
     assert!(
         matches!(second, Reply::Refused(Refusal::MapChanged { .. })),
         "{second:?}"
@@ -86,13 +90,23 @@ async fn a_node_is_added_and_another_drained_and_removed_while_pushes_go_on() {
     assert_eq!(world.change(leave(first, false)).await, Reply::Done);
     world.stands(first, Standing::Gone).await;
     // It hears of it, closes its replicas, and does not start again.
-    let old = world.links.running().into_iter().find(|n| n.id() == first).unwrap();
-    let reason = tokio::time::timeout(crate::world::PATIENCE, old.refused()).await.unwrap();
+    let old = world
+        .links
+        .running()
+        .into_iter()
+        .find(|n| n.id() == first)
+        .unwrap();
+    let reason = tokio::time::timeout(crate::world::PATIENCE, old.refused())
+        .await
+        .unwrap();
     assert!(reason.contains("was removed from the cluster"), "{reason}");
     drop(old);
     world.crash(first, Survives::Everything).await;
     let again = world.try_launch(first).await;
-    assert!(matches!(again, Err(StartError::Refused { .. })), "{again:?}");
+    assert!(
+        matches!(again, Err(StartError::Refused { .. })),
+        "{again:?}"
+    );
     traffic.end(5).await;
     // What it had is with the others: any one of them may go.
     world.whole(&[NodeId(2), NodeId(3), new]).await;
@@ -143,7 +157,11 @@ async fn a_drain_goes_on_through_the_loss_of_every_leader_and_can_be_undone() {
     for round in 0..6_u64 {
         let victim = NodeId(round % 4 + 1);
         world.crash(victim, Survives::Random(round)).await;
-        world.runtime.clock.sleep(Duration::from_millis(50 * round)).await;
+        world
+            .runtime
+            .clock
+            .sleep(Duration::from_millis(50 * round))
+            .await;
         world.launch(victim).await;
         world
             .wait_until("all groups are led", |world| {
@@ -153,7 +171,10 @@ async fn a_drain_goes_on_through_the_loss_of_every_leader_and_can_be_undone() {
     }
     world.stands(going, Standing::Drained).await;
     world.voting(&ids(1..=3)).await;
-    assert_eq!(world.change(MembersChange::Undrain(going)).await, Reply::Done);
+    assert_eq!(
+        world.change(MembersChange::Undrain(going)).await,
+        Reply::Done
+    );
     world.voting(&ids(1..=4)).await;
     world.whole(&ids(1..=4)).await;
     traffic.end(5).await;
@@ -198,13 +219,21 @@ async fn one_voter_in_each_region_the_leader_at_home_and_the_rest_follow() {
         })
         .await;
     // By hand it can be sent elsewhere, but not to who does not vote.
-    let leader = world.links.running().into_iter().find(|n| n.id() == NodeId(2)).unwrap();
+    let leader = world
+        .links
+        .running()
+        .into_iter()
+        .find(|n| n.id() == NodeId(2))
+        .unwrap();
     let map = world.map();
     let group = map.groups[0].group;
     let seats = map.seats(group);
     let follower = *seats.learners.first().unwrap();
     let refused = leader.transfer(group, follower).await;
-    assert!(matches!(refused, Err(NodeFailure::Failed(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(NodeFailure::Failed(_))),
+        "{refused:?}"
+    );
     let reply = world.change(order(&["eu", "mars"], "eu")).await;
     assert!(matches!(
         reply,
@@ -244,7 +273,10 @@ async fn a_survivor_makes_a_cluster_again_and_the_lost_ones_never_rejoin() {
     for lost in ids([1, 2]) {
         assert_eq!(world.map().standing(lost), Standing::Gone);
         let refused = world.try_launch(lost).await;
-        assert!(matches!(refused, Err(StartError::Refused { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StartError::Refused { .. })),
+            "{refused:?}"
+        );
     }
     let alone = accept_loss(&world.stores(survivor), &world.runtime);
     assert!(matches!(alone, Err(RecoverError::Alone(_))), "{alone:?}");

@@ -377,7 +377,9 @@ impl World {
             let nodes = world.links.running();
             let nodes = nodes.iter().filter(|node| ids.contains(&node.id()));
             nodes.clone().count() == ids.len()
-                && nodes.clone().all(|node| node.voters().iter().all(|voters| voters == ids))
+                && nodes
+                    .clone()
+                    .all(|node| node.voters().iter().all(|voters| voters == ids))
         })
         .await;
     }
