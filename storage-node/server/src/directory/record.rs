@@ -52,6 +52,12 @@ impl NodeRecord {
             .ok_or(RecordError::Damaged)
     }
 
+    /// Counts a start. When this returns, it survives a crash.
+    pub fn count_start(&mut self, files: &dyn Files) -> Result<(), RecordError> {
+        self.incarnation = Incarnation(self.incarnation.0 + 1);
+        self.save(files)
+    }
+
     /// Replaces the record. When this returns, it survives a crash.
     pub fn save(&self, files: &dyn Files) -> Result<(), RecordError> {
         match files.remove(ASIDE) {
