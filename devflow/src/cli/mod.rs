@@ -126,6 +126,10 @@ pub(crate) struct InviteArguments {
     /// What the invited process will be
     #[arg(value_enum)]
     pub(crate) role: Role,
+    /// A node that runs, by its control address, to be named beside those that are known; may be
+    /// given several times
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) seed: Vec<SocketAddr>,
 }
 
 /// What a process is in a cluster.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use runtime::Runtime;
@@ -17,6 +18,9 @@ use super::identity::{INVITATION, Invitation, Place, directory, load, save};
 use super::{block_on, collect, node, policy, progress, scrub, status, verify};
 use crate::cli::{ClusterCommand, InitArguments, InviteArguments, JoinArguments, Role};
 use crate::config::Config;
+
+/// How long an invitation waits for the map.
+const MAP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<()> {
@@ -110,8 +114,11 @@ fn invite(arguments: &InviteArguments) -> anyhow::Result<()> {
         Role::Frontend => (Party::Frontend, "frontend"),
     };
     let identity = authority.issue(party, &party_name(&runtime), runtime.clock.now())?;
-    let mut seeds = place.seeds;
-    seeds.extend(place.listen);
+    let mut seeds: Vec<String> = arguments.seed.iter().map(ToString::to_string).collect();
+    seeds.extend(block_on(running_nodes(&data, &runtime))?);
+    seeds.extend(place.seeds.into_iter().chain(place.listen));
+    let mut known = std::collections::BTreeSet::new();
+    seeds.retain(|seed| known.insert(seed.clone()));
     let invitation = Invitation {
         version: INVITATION,
         role: role.to_owned(),
@@ -155,6 +162,19 @@ fn join(arguments: &JoinArguments) -> anyhow::Result<()> {
     let program = if is_node { "storage-node" } else { "frontend" };
     println!("start it:  devflow {program} --data {}", data.display());
     Ok(())
+}
+
+/// The nodes of the map, so that who is invited finds the cluster when the inviter is gone; nobody
+/// if nobody answers: an invitation can be made before the first start.
+async fn running_nodes(data: &Path, runtime: &Runtime) -> anyhow::Result<Vec<String>> {
+    let links = links(data, runtime)?;
+    let map = tokio::select! {
+        map = status::newest_map(&*links) => map.ok(),
+        () = runtime.clock.sleep(MAP_PATIENCE) => None,
+    };
+    let nodes = map.into_iter().flat_map(|map| map.nodes);
+    let staying = nodes.filter(|node| !node.draining && !node.control.is_empty());
+    Ok(staying.map(|node| node.control).collect())
 }
 
 /// Links to the cluster with the identity of a data directory.

@@ -72,6 +72,6 @@ fn one_node() -> ClusterMap {
             draining: false,
         }],
         groups: ClusterMap::divide_slots(GROUPS),
-        members: storage_node_api::map::Members::default(),
+        members: Box::default(),
     }
 }

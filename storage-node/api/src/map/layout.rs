@@ -143,7 +143,7 @@ impl Serialize for ClusterMap {
         map.serialize_field("epoch", &self.epoch)?;
         map.serialize_field("generation", &self.generation)?;
         map.serialize_field("machine_version", &self.machine_version)?;
-        if self.machine_version < MEMBERS_VERSION && self.members != Members::default() {
+        if self.machine_version < MEMBERS_VERSION && *self.members != Members::default() {
             let unknown = "a map before machine version 3 knows nothing of who leaves";
             return Err(S::Error::custom(unknown));
         }
@@ -154,7 +154,7 @@ impl Serialize for ClusterMap {
         } else if self.machine_version < MEMBERS_VERSION {
             map.serialize_field("rest", &self.rest())?;
         } else {
-            let (rest, members) = (self.rest(), self.members.clone());
+            let (rest, members) = (self.rest(), (*self.members).clone());
             map.serialize_field("rest", &MembersRest { rest, members })?;
         }
         map.end()
@@ -201,7 +201,7 @@ impl<'de> Visitor<'de> for Fields {
             policies: rest.policies,
             nodes: rest.nodes,
             groups: rest.groups,
-            members,
+            members: Box::new(members),
         })
     }
 }

@@ -237,7 +237,7 @@ impl ClusterMap {
         for node in &mut self.nodes {
             node.draining = false;
         }
-        self.members = Members {
+        *self.members = Members {
             order: None,
             next_node: self.members.next_node.saturating_add(RECOVERY_STEP),
             recoveries: self.members.recoveries.saturating_add(1),

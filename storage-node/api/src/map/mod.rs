@@ -69,7 +69,7 @@ pub struct ClusterMap {
     /// The groups that own slots, by first slot; together they own them all.
     pub groups: Vec<SlotRange>,
     /// Where replicas vote, who is leaving and who has left.
-    pub members: Members,
+    pub members: Box<Members>,
 }
 
 /// One storage node as the map knows it.
@@ -140,7 +140,7 @@ fn first_slot(index: u16, count: u16) -> u16 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{ClusterMap, Copies, MACHINE_VERSION, Members, Node, Policies, RegionShare, Slot};
+    use super::{ClusterMap, Copies, MACHINE_VERSION, Node, Policies, RegionShare, Slot};
     use crate::{ClusterId, Generation, Incarnation, MapEpoch, NodeId};
 
     pub(crate) fn anywhere(copies: u8) -> Copies {
@@ -185,7 +185,7 @@ pub(crate) mod tests {
             policies: Policies::default(),
             nodes: nodes(places),
             groups: ClusterMap::divide_slots(1),
-            members: Members::default(),
+            members: Box::default(),
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) fn map() -> ClusterMap {
         policies: Policies::default(),
         nodes: vec![node(3, "host:1", "host:2")],
         groups: ClusterMap::divide_slots(4),
-        members: storage_node_api::map::Members::default(),
+        members: Box::default(),
     }
 }
 

@@ -183,7 +183,7 @@ pub(crate) fn map(nodes: u64) -> ClusterMap {
             })
             .collect(),
         groups: ClusterMap::divide_slots(1),
-        members: storage_node_api::map::Members::default(),
+        members: Box::default(),
     }
 }
 

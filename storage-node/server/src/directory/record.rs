@@ -51,6 +51,12 @@ impl NodeRecord {
         }
     }
 
+    /// Counts a start. When this returns, it survives a crash.
+    pub fn count_start(&mut self, files: &dyn Files) -> Result<(), RecordError> {
+        self.incarnation = Incarnation(self.incarnation.0 + 1);
+        self.save(files)
+    }
+
     /// Replaces the record. When this returns, it survives a crash.
     pub fn save(&self, files: &dyn Files) -> Result<(), RecordError> {
         Ok(FILE.save(files, self)?)

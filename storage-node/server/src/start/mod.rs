@@ -168,8 +168,7 @@ pub async fn start(
         &runtime,
     )
     .await?;
-    record.incarnation = Incarnation(record.incarnation.0 + 1);
-    record.save(&*stores.files)?;
+    record.count_start(&*stores.files)?;
     let is_new = known.is_none();
     let map = known.unwrap_or_else(|| match &membership {
         Membership::Joined { map } => (**map).clone(),
@@ -179,21 +178,10 @@ pub async fn start(
     let (chunk_metrics, raft_metrics, scrub_metrics) = metrics(registry);
     let collect_metrics = collect::Metrics::default();
     collect_metrics.register(registry.sub_registry_with_prefix("devflow_collect"));
-    let members_metrics = MembersMetrics::default();
-    members_metrics.register(registry.sub_registry_with_prefix("devflow_members"));
+    let members = MembersMetrics::default();
+    members.register(registry.sub_registry_with_prefix("devflow_members"));
     let chunks = open_chunks(&stores, &record, id, config, &runtime, chunk_metrics).await?;
-    let raft = Raft::start(
-        config.raft.clone(),
-        raft::NodeId(id.0),
-        Arc::clone(&stores.log),
-        network.peers,
-        runtime.clone(),
-        raft_metrics,
-    )
-    .await?;
-    if !had_log(&*stores.files)? {
-        has_log(&*stores.files)?;
-    }
+    let raft = start_raft(&stores, config, id, network.peers, &runtime, raft_metrics).await?;
     let (map_sender, _) = watch::channel(None);
     let facts = MetadataMachine::new(match &stores.metadata {
         MetadataPlace::Directory(path) => SqliteMachine::open(path),
@@ -232,7 +220,7 @@ pub async fn start(
             collect_metrics,
         )),
         files: stores.files,
-        members: members_metrics,
+        members,
     });
     node.learn(&map);
     if is_new && matches!(membership, Membership::Founder { .. }) {
@@ -240,6 +228,31 @@ pub async fn start(
     }
     node.run();
     Ok(node)
+}
+
+/// Starts Raft, and remembers that there has been a log from now on.
+async fn start_raft(
+    stores: &Stores,
+    config: &Checked,
+    id: NodeId,
+    peers: Arc<dyn Peers>,
+    runtime: &Runtime,
+    metrics: raft::Metrics,
+) -> Result<Arc<Raft>, StartError> {
+    let (node, log) = (raft::NodeId(id.0), Arc::clone(&stores.log));
+    let raft = Raft::start(
+        config.raft.clone(),
+        node,
+        log,
+        peers,
+        runtime.clone(),
+        metrics,
+    )
+    .await?;
+    if !had_log(&*stores.files)? {
+        has_log(&*stores.files)?;
+    }
+    Ok(raft)
 }
 
 /// What the parts of a node count, under their names.
@@ -326,10 +339,10 @@ fn first_map(
             draining: false,
         }],
         groups: ClusterMap::divide_slots(config.groups),
-        members: Members {
+        members: Box::new(Members {
             next_node: id.0 + 1,
             ..Members::default()
-        },
+        }),
     }
 }
 

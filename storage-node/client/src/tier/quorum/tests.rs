@@ -44,7 +44,7 @@ fn map(zones: &[u8], survive: FailureDomain) -> ClusterMap {
             })
             .collect(),
         groups: ClusterMap::divide_slots(1),
-        members: storage_node_api::map::Members::default(),
+        members: Box::default(),
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn map_of(nodes: u64) -> ClusterMap {
         policies: Policies::default(),
         nodes: (1..=nodes).map(|id| described(NodeId(id))).collect(),
         groups: ClusterMap::divide_slots(4),
-        members: storage_node_api::map::Members::default(),
+        members: Box::default(),
     }
 }
 
