@@ -1,9 +1,9 @@
 //! What the groups list, page by page.
 
+use storage_node_api::RepositoryId;
 use storage_node_api::backup::{FeedBounds, OwnedBlob, SlotSpan};
 use storage_node_api::limits::LISTING_PAGE;
 use storage_node_api::order::{Answer, Query};
-use storage_node_api::RepositoryId;
 
 use crate::order::{GroupError, Tier};
 

@@ -73,7 +73,13 @@ mod tests {
         let later = BackupId::new(Timestamp(1_700_000_000_001), &*world.random);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!(id.to_string() < later.to_string());
-        for bad in ["", "-", "1-2", "+700000000000-00000000", "1700000000000-+0000000"] {
+        for bad in [
+            "",
+            "-",
+            "1-2",
+            "+700000000000-00000000",
+            "1700000000000-+0000000",
+        ] {
             assert_eq!(bad.parse::<BackupId>(), Err(ParseBackupIdError), "{bad}");
         }
     }

@@ -85,7 +85,9 @@ impl PackWriter {
         self.written += (bytes.len() + sealed.len()) as u64;
         self.rate.pass(bytes.len() + sealed.len()).await;
         self.destination.put(&pack_name(index.pack), bytes).await?;
-        self.destination.put(&index_name(index.pack), sealed).await?;
+        self.destination
+            .put(&index_name(index.pack), sealed)
+            .await?;
         self.catalogue.add(&index);
         for entry in &index.entries {
             self.has(&entry.chunk);

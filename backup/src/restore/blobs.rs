@@ -31,7 +31,9 @@ impl Restoring<'_> {
             let may_pass = match &error {
                 RestoreError::Group(GroupError::Refused(refusal)) => matches!(
                     refusal,
-                    Refusal::SessionExpired | Refusal::NotDurable { .. } | Refusal::NotStaged { .. }
+                    Refusal::SessionExpired
+                        | Refusal::NotDurable { .. }
+                        | Refusal::NotStaged { .. }
                 ),
                 RestoreError::Put { source, .. } => source.retry() != Retry::Never,
                 _ => false,

@@ -143,7 +143,8 @@ impl Taking<'_> {
                     self.blob(slot, domain, blob, to).await?;
                 }
                 self.totals.owners += 1;
-                to.add(&GroupsRecord::Owner(*owned), &mut self.packs).await?;
+                to.add(&GroupsRecord::Owner(*owned), &mut self.packs)
+                    .await?;
             }
             if !is_full(page.len()) {
                 return Ok(());

@@ -66,10 +66,14 @@ pub enum TakeError {
     )]
     HoldLost,
     /// Slots went to other groups meanwhile.
-    #[error("slots moved to other groups while they were read; try again, what was uploaded is used")]
+    #[error(
+        "slots moved to other groups while they were read; try again, what was uploaded is used"
+    )]
     SlotsMoved,
     /// Events went from under the reader.
-    #[error("the feed of slot {0} was truncated while it was read; try again, what was uploaded is used")]
+    #[error(
+        "the feed of slot {0} was truncated while it was read; try again, what was uploaded is used"
+    )]
     FeedTruncated(u16),
     /// A blob that is listed has no manifest.
     #[error("blob {0} is listed and has no manifest")]

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use admin::{
-    AdminCommand, BackupCommand, RestoreArguments, StoreArguments,
-    TakeArguments, VerifyBackupArguments,
+    AdminCommand, BackupCommand, RestoreArguments, StoreArguments, TakeArguments,
+    VerifyBackupArguments,
 };
 
 /// A self-hosted forge on a storage tier of its own.

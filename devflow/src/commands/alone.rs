@@ -8,7 +8,9 @@ use runtime::Runtime;
 use storage_node_client::tier::{Client, InPlace, Links, NoPeers};
 use storage_node_server::directory::DataDirectory;
 use storage_node_server::node::StorageNode;
-use storage_node_server::start::{Addresses, Alone as NoRaftPeers, Membership, Network, Stores, start};
+use storage_node_server::start::{
+    Addresses, Alone as NoRaftPeers, Membership, Network, Stores, start,
+};
 
 use crate::config::Config;
 

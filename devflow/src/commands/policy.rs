@@ -137,7 +137,11 @@ async fn change(
 }
 
 /// Takes a request to whoever leads the cluster group.
-pub(super) async fn propose(links: &dyn Links, map: &ClusterMap, request: &Request) -> anyhow::Result<Reply> {
+pub(super) async fn propose(
+    links: &dyn Links,
+    map: &ClusterMap,
+    request: &Request,
+) -> anyhow::Result<Reply> {
     let mut untried: Vec<NodeId> = map.nodes.iter().map(|node| node.id).collect();
     let mut next = untried.first().copied();
     while let Some(id) = next {

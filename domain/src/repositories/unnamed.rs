@@ -31,10 +31,7 @@ impl Repositories {
             if !named.is_empty() {
                 continue;
             }
-            for command in [
-                Command::SealRepository(*id),
-                Command::DeleteRepository(*id),
-            ] {
+            for command in [Command::SealRepository(*id), Command::DeleteRepository(*id)] {
                 match self.commits.commit(id.slot(), command).await {
                     Ok(_) | Err(CommitError::Refused(Refusal::NoRepository(_))) => {}
                     Err(error) => return Err(error.into()),

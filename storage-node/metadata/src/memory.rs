@@ -1,8 +1,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use storage_node_api::dump::{AppliedMigration, Dump, TableRows};
 use runtime::{Runtime, run_blocking};
+use storage_node_api::dump::{AppliedMigration, Dump, TableRows};
 use storage_node_api::map::METADATA_GROUP;
 use storage_node_api::metadata::{
     Batch, ExecuteError, Executed, Metadata, QueryError, Rows, Statement,

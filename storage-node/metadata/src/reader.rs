@@ -3,12 +3,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use storage_node_api::metadata::{QueryError, Rows, Statement};
 
-use crate::{Fault, FactsDump};
 use crate::limits::{MAX_QUERY_OPS, MAX_QUERY_RESULT_BYTES};
 use crate::machine::{marker, state_hash};
 use crate::sql::gate::Mode;
 use crate::sql::statement::{Runner, Stop};
 use crate::store::Store;
+use crate::{FactsDump, Fault};
 
 /// Queries on one replica, beside its applying. Each reads one point in time:
 /// everything that was applied before it began.

@@ -9,8 +9,8 @@ use runtime::Runtime;
 use storage_node_client::tier::Client;
 use storage_node_server::directory::DataDirectory;
 
-use super::store::{Printed, bytes, options, rate, totals};
 use super::socket;
+use super::store::{Printed, bytes, options, rate, totals};
 use crate::cli::TakeArguments;
 use crate::commands::alone::Alone;
 use crate::commands::cluster::links;
@@ -52,8 +52,7 @@ pub(super) async fn take(arguments: &TakeArguments) -> anyhow::Result<()> {
         let directory = DataDirectory::open(&config.data)?;
         let mut registry = Registry::default();
         let alone = Alone::start(&config, &directory, runtime.clone(), &mut registry).await?;
-        let taken =
-            backup::take(alone.storage.clone(), runtime, open()?, rate, &Printed).await;
+        let taken = backup::take(alone.storage.clone(), runtime, open()?, rate, &Printed).await;
         alone.node.shutdown().await;
         taken?
     };

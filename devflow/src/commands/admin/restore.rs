@@ -30,7 +30,11 @@ pub(super) async fn restore(arguments: &RestoreArguments) -> anyhow::Result<()> 
     if config.data.join("identity").exists() {
         let client_config = config.storage.clone().validate()?;
         let links = links(&config.data, &runtime)?;
-        let storage = Arc::new(Client::new(Arc::clone(&links), runtime.clone(), client_config));
+        let storage = Arc::new(Client::new(
+            Arc::clone(&links),
+            runtime.clone(),
+            client_config,
+        ));
         return bring_back(arguments, &source, storage, links, runtime).await;
     }
     let directory = DataDirectory::open(&config.data)?;

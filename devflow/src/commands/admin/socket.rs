@@ -51,8 +51,8 @@ pub(crate) fn listen(data: &Path) -> anyhow::Result<UnixListener> {
     if path.exists() {
         fs::remove_file(&path)?;
     }
-    let listener = UnixListener::bind(&path)
-        .with_context(|| format!("listen on {}", path.display()))?;
+    let listener =
+        UnixListener::bind(&path).with_context(|| format!("listen on {}", path.display()))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
@@ -121,10 +121,7 @@ async fn take(
     Ok(describe(&taken))
 }
 
-async fn send(
-    to: &mut (impl AsyncWriteExt + Unpin),
-    line: &Line,
-) -> anyhow::Result<()> {
+async fn send(to: &mut (impl AsyncWriteExt + Unpin), line: &Line) -> anyhow::Result<()> {
     let mut text = serde_json::to_string(line)?;
     text.push('\n');
     to.write_all(text.as_bytes()).await?;

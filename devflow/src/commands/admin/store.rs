@@ -80,7 +80,11 @@ pub(super) fn utc(time: Timestamp) -> String {
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let shifted = (5 * day + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year + era * 400 + u64::from(month <= 2);
     let day = day - (153 * shifted + 2) / 5 + 1;
     let (hour, minute) = (second / 3600, second / 60 % 60);

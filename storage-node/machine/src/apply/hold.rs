@@ -15,11 +15,7 @@ use crate::txn::Txn;
 /// Begins a hold, or makes the holder's own last longer. Refused while another
 /// has one. A hold that has ended is not taken up again: the next has a number
 /// of its own, by which the holder finds out.
-pub(super) fn hold(
-    txn: &mut Txn<'_>,
-    holder: OwnerId,
-    until: Timestamp,
-) -> Result<Reply, Stop> {
+pub(super) fn hold(txn: &mut Txn<'_>, holder: OwnerId, until: Timestamp) -> Result<Reply, Stop> {
     if txn.group == CLUSTER_GROUP || txn.map.is_none() {
         return Err(Refusal::WrongGroup.into());
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use storage_node_api::dump::{DumpOrder, DumpPart};
 use storage_node_api::limits::MAX_DUMPS;
 use storage_node_api::metadata::QueryError;
-use storage_node_metadata::{Fault, FactsDump, Reader};
+use storage_node_metadata::{FactsDump, Fault, Reader};
 
 /// By number; more than [`MAX_DUMPS`] are not kept.
 #[derive(Debug, Default)]
