@@ -1,4 +1,4 @@
-use storage_node_api::map::{ClusterMap, Policies};
+use storage_node_api::map::{ClusterMap, MACHINE_VERSION, Policies};
 use storage_node_api::order::{Answer, Command, Join, Query, Refusal, Reply};
 use storage_node_api::{ClusterId, Generation, Incarnation, MapEpoch, NodeId};
 use storage_node_machine::{Fault, apply, encode_request};
@@ -122,7 +122,7 @@ fn what_a_replica_does_not_know_stops_it() {
     let group = Group::data();
     let at = |index, entry: &[u8]| apply(group.group, &group.state, index, entry);
     let mut future = map(3);
-    (future.epoch, future.machine_version) = (MapEpoch(9), 3);
+    (future.epoch, future.machine_version) = (MapEpoch(9), MACHINE_VERSION + 1);
     let request = |command| storage_node_api::order::Request {
         id: storage_node_api::RequestId([1; 16]),
         time: storage_node_api::Timestamp(1),
@@ -131,7 +131,7 @@ fn what_a_replica_does_not_know_stops_it() {
     let entry = encode_request(&request(Command::AdoptMap(future))).unwrap();
     assert!(matches!(
         at(2, &entry),
-        Err(Fault::MachineVersion { found: 3 })
+        Err(Fault::MachineVersion { found }) if found == MACHINE_VERSION + 1
     ));
     assert!(matches!(at(2, &[]), Err(Fault::EntryVersion { found: 0 })));
     assert!(matches!(
