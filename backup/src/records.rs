@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chunking::BlobId;
+use storage_node_api::backup::{FeedBounds, NumberedPack};
 use storage_node_api::{DedupDomain, RepositoryId, Slot};
 
 use crate::backups::manifest_name;
@@ -156,25 +157,24 @@ impl Records {
                 self.found.events += events.len() as u64;
                 self.feed_last = events.last().map_or(0, |event| event.sequence);
             }
-            GroupsRecord::Feed(feed) => {
-                self.close()?;
-                let ends = if feed.last >= feed.first_kept {
-                    feed.last
-                } else {
-                    0
-                };
-                if std::mem::take(&mut self.feed_last) != ends {
-                    return Err(self.wrong("a feed does not end with its last event"));
-                }
-            }
+            GroupsRecord::Feed(feed) => self.check_feed(*feed)?,
         }
         Ok(())
     }
 
-    fn check_packs(
-        &mut self,
-        packs: &[storage_node_api::backup::NumberedPack],
-    ) -> Result<(), ObjectError> {
+    fn check_feed(&mut self, feed: FeedBounds) -> Result<(), ObjectError> {
+        self.close()?;
+        let ends = match feed.last >= feed.first_kept {
+            true => feed.last,
+            false => 0,
+        };
+        if std::mem::take(&mut self.feed_last) != ends {
+            return Err(self.wrong("a feed does not end with its last event"));
+        }
+        Ok(())
+    }
+
+    fn check_packs(&mut self, packs: &[NumberedPack]) -> Result<(), ObjectError> {
         self.found.packs += packs.len() as u64;
         let Some(open) = &mut self.open else {
             return Err(self.wrong("there are packs of no repository"));

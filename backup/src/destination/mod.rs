@@ -28,15 +28,14 @@ pub struct Destination {
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// The store did not do what was asked.
-    #[error("{doing} object {object}")]
+    #[error("{doing} object {object}: {cause}")]
     Store {
         /// What was being done.
         doing: &'static str,
         /// Which object, or the beginning of the names of several.
         object: String,
-        /// What the store said.
-        #[source]
-        source: Box<object_store::Error>,
+        /// What the store said, with its own causes in one line.
+        cause: Box<object_store::Error>,
     },
     /// The object is not as it was written.
     #[error("object {object}: {damage}")]
@@ -58,10 +57,10 @@ impl ObjectError {
 
     fn store(doing: &'static str, object: &str) -> impl FnOnce(object_store::Error) -> Self {
         let object = object.to_owned();
-        move |source| Self::Store {
+        move |cause| Self::Store {
             doing,
             object,
-            source: Box::new(source),
+            cause: Box::new(cause),
         }
     }
 }

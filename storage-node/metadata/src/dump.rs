@@ -135,3 +135,46 @@ fn size(value: &Value) -> usize {
             Value::Null | Value::Integer(_) => 0,
         }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use crate::store::Store;
+
+    use super::FactsDump;
+
+    fn write(connection: &Connection, sql: &str) {
+        connection.execute_batch(sql).unwrap();
+    }
+
+    #[test]
+    fn a_dump_shows_one_point_however_long_it_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        for store in [
+            Store::in_memory().unwrap(),
+            Store::open(directory.path().join("facts")).unwrap(),
+        ] {
+            let rows =
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+                 INSERT INTO t SELECT i, 'a' FROM n;";
+            let made = "CREATE TABLE t (id BIGINT PRIMARY KEY, a TEXT); CREATE TABLE empty (id BIGINT PRIMARY KEY); CREATE TABLE b (id BIGINT PRIMARY KEY); INSERT INTO b VALUES (7);";
+            write(&store.lock().connection, made);
+            write(&store.lock().connection, rows);
+            let mut dump = FactsDump::open(&store).unwrap();
+            write(
+                &store.lock().connection,
+                "DELETE FROM b; UPDATE t SET a = 'b'; INSERT INTO t VALUES (-1, 'c')",
+            );
+            let mut shown = Vec::new();
+            while let Some(page) = dump.next_page().unwrap() {
+                shown.push((page.table.clone(), page.rows.len()));
+                let is_old = |row: &Vec<_>| row.len() == 1 || row[1] == "a".into();
+                assert!(page.rows.iter().all(is_old), "as of the beginning");
+            }
+            let t = |rows| ("t".to_owned(), rows);
+            assert_eq!(shown, [t(1000), t(1000), t(500), ("b".to_owned(), 1)]);
+            assert_eq!(dump.migrations().unwrap(), []);
+        }
+    }
+}

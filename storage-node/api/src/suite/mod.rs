@@ -11,6 +11,7 @@
 //! Not here: the suite of [`Metadata`](crate::Metadata), which lives with its
 //! implementation, and what happens when parts fail.
 
+mod backups;
 mod blobs;
 mod content;
 mod events;
@@ -76,6 +77,10 @@ cases![
     refusals::an_old_session_is_refused,
     refusals::parts_that_were_not_staged_are_refused,
     refusals::a_command_larger_than_an_entry_is_refused,
+    backups::a_repository_is_copied_at_one_version,
+    backups::a_held_group_takes_no_owner_from_a_blob,
+    backups::a_repository_is_restored_in_parts,
+    backups::named_owners_are_listed,
 ];
 
 /// Runs every case on a storage of its own.

@@ -1,6 +1,7 @@
 //! The machine through its public face.
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
+mod backups;
 mod blobs;
 mod certificates;
 mod cluster;
