@@ -24,6 +24,9 @@ pub(crate) enum Command {
     /// Make a cluster, invite to it, join it, look at it.
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Measure a forge or a storage tier that runs already.
+    #[command(subcommand)]
+    Bench(crate::commands::bench::BenchCommand),
     /// Git's server programs over a plain bare directory.
     #[command(subcommand)]
     Git(GitCommand),

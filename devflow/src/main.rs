@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::StorageNode(arguments) => commands::storage_node::run(&arguments),
         Command::Frontend(arguments) => commands::frontend::run(&arguments),
         Command::Cluster(command) => commands::cluster::run(&command),
+        Command::Bench(command) => commands::bench::run(&command),
         Command::Git(command) => return commands::git::run(command),
     };
     match outcome {

@@ -8,6 +8,7 @@ use crate::tidy::Member;
 /// `devflow`, the benches and the black-box tests put everything together.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("benches", &["*"]),
+    ("benches-load", &["runtime"]),
     ("chunking", &[]),
     ("devflow", &["*"]),
     ("domain", &["git-id", "runtime", "storage-node-api"]),

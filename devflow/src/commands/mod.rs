@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub(crate) mod bench;
 pub(crate) mod cluster;
 pub(crate) mod frontend;
 pub(crate) mod git;
