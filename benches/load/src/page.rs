@@ -116,8 +116,7 @@ fn chart(measured: &Measured) -> String {
             bucket.failed
         ));
     }
-    let lines: [(&str, fn(&Figures) -> Duration); 3] =
-        [("p50", |f| f.p50), ("p95", |f| f.p95), ("p99", |f| f.p99)];
+    let lines: [(&str, Quantile); 3] = [("p50", |f| f.p50), ("p95", |f| f.p95), ("p99", |f| f.p99)];
     for (number, (class, of)) in lines.into_iter().enumerate() {
         let points: Vec<String> = filled
             .iter()
@@ -144,6 +143,9 @@ fn chart(measured: &Measured) -> String {
     ));
     svg
 }
+
+/// Which of the latencies a line shows.
+type Quantile = fn(&Figures) -> Duration;
 
 /// From times to places.
 struct Scale {
