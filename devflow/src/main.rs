@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Frontend(arguments) => commands::frontend::run(&arguments),
         Command::Cluster(command) => commands::cluster::run(&command),
         Command::Admin(command) => commands::admin::run(&command),
+        Command::Bench(command) => commands::bench::run(&command),
         Command::Git(command) => return commands::git::run(command),
     };
     match outcome {

@@ -9,6 +9,7 @@ use crate::tidy::Member;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("backup", &["chunking", "runtime", "storage-node-api"]),
     ("benches", &["*"]),
+    ("benches-load", &["runtime"]),
     ("chunking", &[]),
     ("devflow", &["*"]),
     ("domain", &["git-id", "runtime", "storage-node-api"]),

@@ -35,6 +35,9 @@ pub(crate) enum Command {
     /// not in use.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Measure a forge or a storage tier that runs already.
+    #[command(subcommand)]
+    Bench(crate::commands::bench::BenchCommand),
     /// Git's server programs over a plain bare directory.
     #[command(subcommand)]
     Git(GitCommand),

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use prometheus_client::registry::Registry;
 use runtime::Runtime;
 use storage_node_api::ClusterId;
-use storage_node_client::bulk::{self, TcpTransport};
+use storage_node_client::bulk::{self, Choice, Falling, QuicTransport, Route, TcpTransport};
 use storage_node_client::identity::{Authority, Identity, Role as Party};
 use storage_node_client::remote::RemoteLinks;
 use storage_node_client::tier::{Links, NoPeers};
@@ -179,20 +180,29 @@ async fn running_nodes(data: &Path, runtime: &Runtime) -> anyhow::Result<Vec<Str
 
 /// Links to the cluster with the identity of a data directory.
 pub(super) fn links(data: &Path, runtime: &Runtime) -> anyhow::Result<Arc<dyn Links>> {
+    routed(data, runtime, Choice::Tcp, None, &mut Registry::default())
+}
+
+/// The same from a process of this region, for chunks by the choice's transport.
+pub(super) fn routed(
+    data: &Path,
+    runtime: &Runtime,
+    choice: Choice,
+    region: Option<String>,
+    registry: &mut Registry,
+) -> anyhow::Result<Arc<dyn Links>> {
     let (identity, place) = load(data)?;
-    let transport = Arc::new(TcpTransport::new(&identity, runtime.clone())?);
+    let tcp = Arc::new(TcpTransport::new(&identity, runtime.clone())?);
+    let quic = Arc::new(QuicTransport::new(&identity, runtime.clone())?);
+    let falling = Arc::new(Falling::new(quic, tcp.clone(), runtime.clone()));
+    falling.register(registry.sub_registry_with_prefix("devflow_bulk_client"));
+    let route = Route::new(tcp, falling, choice, region);
     let mut seeds = place.seeds;
     seeds.extend(place.listen);
     let metrics = bulk::Metrics::default();
+    metrics.register(registry.sub_registry_with_prefix("devflow_bulk_client"));
     let local = Arc::new(NoPeers);
-    let links = RemoteLinks::new(
-        &identity,
-        transport,
-        &seeds,
-        local,
-        runtime.clone(),
-        metrics,
-    )?;
+    let links = RemoteLinks::new(&identity, route, &seeds, local, runtime.clone(), metrics)?;
     Ok(Arc::new(links))
 }
 

@@ -12,7 +12,7 @@ use storage_node_client::tier::Client;
 use storage_node_server::directory::DataDirectory;
 use tokio::net::TcpListener;
 
-use super::cluster::links;
+use super::cluster::routed;
 use super::{asked_to_stop, block_on};
 use crate::cli::FrontendArguments;
 use crate::config::{AdminConfig, Config};
@@ -28,22 +28,16 @@ pub(crate) fn run(arguments: &FrontendArguments) -> anyhow::Result<()> {
 async fn connect(config: Config) -> anyhow::Result<()> {
     let client_config = config.storage.clone().validate()?;
     let runtime = Runtime::real();
-    let links = links(&config.data, &runtime)?;
+    let mut registry = Registry::default();
+    let (choice, region) = (config.storage.bulk, config.storage.region.clone());
+    let links = routed(&config.data, &runtime, choice, region, &mut registry)?;
     let directory = DataDirectory::open(&config.data)?;
     let listener = TcpListener::bind(config.http.address)
         .await
         .with_context(|| format!("listen on {}", config.http.address))?;
     let storage = Arc::new(Client::new(links, runtime.clone(), client_config));
     let cache = directory.below("cache")?;
-    serve(
-        config,
-        cache,
-        storage,
-        runtime,
-        Registry::default(),
-        listener,
-    )
-    .await
+    serve(config, cache, storage, runtime, registry, listener).await
 }
 
 /// Brings the schema up to date, makes the first administrator, and serves

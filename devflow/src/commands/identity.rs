@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
+use storage_node_client::bulk::Choice;
 use storage_node_client::identity::Identity;
 use storage_node_server::member::Part;
 
@@ -97,5 +98,6 @@ pub(super) fn node_part(data: &Path) -> anyhow::Result<Part> {
         seeds: place.seeds,
         listen,
         bulk,
+        choice: Choice::default(),
     })
 }

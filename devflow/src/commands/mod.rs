@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod alone;
+pub(crate) mod bench;
 pub(crate) mod cluster;
 mod collect;
 pub(crate) mod frontend;

@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: &NodeArguments) -> anyhow::Result<()> {
 
 async fn serve(config: Config, http: Option<std::net::SocketAddr>) -> anyhow::Result<()> {
     let node_config = config.node.clone().validate()?;
-    let part = identity::node_part(&config.data)?;
+    let mut part = identity::node_part(&config.data)?;
+    part.choice = config.storage.bulk;
     let directory = DataDirectory::open(&config.data)?;
     let probes = match http {
         Some(address) => Some(TcpListener::bind(address).await?),

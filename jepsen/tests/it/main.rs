@@ -6,6 +6,7 @@
     reason = "real processes live in real time"
 )]
 
+mod bench;
 mod bugs;
 mod chaos;
 mod cluster;

@@ -17,6 +17,8 @@ mod link;
 mod memory;
 mod metrics;
 mod pool;
+mod quic;
+mod route;
 mod server;
 #[cfg(test)]
 mod suite;
@@ -29,6 +31,8 @@ mod wire;
 pub use memory::{MemoryNetwork, MemoryTransport};
 pub use metrics::Metrics;
 pub use pool::Pool;
+pub use quic::QuicTransport;
+pub use route::{Choice, Either, Falling, Route};
 pub use server::serve;
 pub use tcp::TcpTransport;
 pub use transport::{Listener, Stream, Transport};

@@ -65,7 +65,7 @@ struct Served {
 
 impl Served {
     async fn new(ends: Ends, (runtime, clock): (Runtime, ManualClock)) -> Self {
-        let listener = ends.server.listen(&ends.address).await.unwrap();
+        let listener = listening(&ends).await;
         let address = listener.address().unwrap();
         let node = Arc::new(FakeNode::new(NODE));
         let (metrics, asking) = (Metrics::default(), Metrics::default());
@@ -135,6 +135,18 @@ pub(super) async fn transport(make: &dyn Fn(&Runtime) -> Ends) {
         a_client_that_does_not_read_is_held_up_and_then_dropped,
         a_client_that_stops_in_the_middle_is_dropped,
     ];
+}
+
+/// Listens; who listened there before may take a moment to go away.
+async fn listening(ends: &Ends) -> Box<dyn Listener> {
+    for _ in 0..2_000 {
+        match ends.server.listen(&ends.address).await {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+            listener => return listener.unwrap(),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{} stays taken", ends.address);
 }
 
 async fn eventually(mut holds: impl FnMut() -> bool) {

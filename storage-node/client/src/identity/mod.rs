@@ -17,6 +17,7 @@ mod error;
 mod files;
 mod names;
 mod party;
+mod quic;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -26,4 +27,5 @@ pub use authority::Authority;
 pub use error::IdentityError;
 pub use names::{Peer, Role, peer_of};
 pub use party::Identity;
+pub use quic::QuicTls;
 pub use tls::{Acceptor, Connector, Protocol, TlsStream};

@@ -10,6 +10,7 @@ use storage_node_api::ClusterId;
 use super::error::IdentityError;
 use super::files::{self, Readers};
 use super::names::{Peer, cluster_of, peer_of};
+use super::quic::QuicTls;
 use super::tls::{Acceptor, Connector, Protocol};
 
 /// The authority's certificate, in the directory of every party.
@@ -104,6 +105,15 @@ impl Identity {
         clock: Arc<dyn Clock>,
     ) -> Result<Connector, IdentityError> {
         Connector::new(self, protocol, clock)
+    }
+
+    /// The TLS inside of QUIC, of both ends. The clock says what has expired.
+    pub fn quic(
+        &self,
+        protocol: Protocol,
+        clock: Arc<dyn Clock>,
+    ) -> Result<QuicTls, IdentityError> {
+        QuicTls::new(self, protocol, clock)
     }
 
     pub(super) fn authority(&self) -> Result<CertificateDer<'static>, IdentityError> {

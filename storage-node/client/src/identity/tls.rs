@@ -64,22 +64,10 @@ impl Acceptor {
         protocol: Protocol,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, IdentityError> {
-        let cluster = identity.cluster();
-        let chain =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots(identity)?), provider())
-                .build()
-                .map_err(|error| IdentityError::Tls(rustls::Error::General(error.to_string())))?;
-        let mut config = ServerConfig::builder_with_details(provider(), Arc::new(Time(clock)))
-            .with_protocol_versions(&[&TLS13])
-            .map_err(IdentityError::Tls)?
-            .with_client_cert_verifier(Arc::new(OfCluster { cluster, chain }))
-            .with_single_cert(vec![identity.certificate()?], identity.key()?)
-            .map_err(IdentityError::Tls)?;
-        config.alpn_protocols = vec![protocol.alpn().to_vec()];
-        config.send_tls13_tickets = 0;
+        let config = server_config(identity, protocol, clock)?;
         Ok(Self {
             tls: TlsAcceptor::from(Arc::new(config)),
-            cluster,
+            cluster: identity.cluster(),
             protocol,
         })
     }
@@ -107,20 +95,12 @@ impl Connector {
         protocol: Protocol,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, IdentityError> {
-        let cluster = identity.cluster();
-        let mut config = ClientConfig::builder_with_details(provider(), Arc::new(Time(clock)))
-            .with_protocol_versions(&[&TLS13])
-            .map_err(IdentityError::Tls)?
-            .with_root_certificates(roots(identity)?)
-            .with_client_auth_cert(vec![identity.certificate()?], identity.key()?)
-            .map_err(IdentityError::Tls)?;
-        config.alpn_protocols = vec![protocol.alpn().to_vec()];
-        config.resumption = Resumption::disabled();
-        let server = ServerName::try_from(Role::Node.dns_name(cluster))
-            .map_err(|_| IdentityError::Certificate)?;
+        let config = client_config(identity, protocol, clock)?;
+        let server =
+            ServerName::try_from(node_name(identity)).map_err(|_| IdentityError::Certificate)?;
         Ok(Self {
             tls: TlsConnector::from(Arc::new(config)),
-            cluster,
+            cluster: identity.cluster(),
             protocol,
             server,
         })
@@ -142,6 +122,50 @@ impl Connector {
         )?;
         Ok((stream.into(), peer))
     }
+}
+
+/// Who accepts: TLS 1.3 only, no resumption and so no early data, and nobody
+/// without a certificate of the cluster.
+pub(super) fn server_config(
+    identity: &Identity,
+    protocol: Protocol,
+    clock: Arc<dyn Clock>,
+) -> Result<ServerConfig, IdentityError> {
+    let cluster = identity.cluster();
+    let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(identity)?), provider())
+        .build()
+        .map_err(|error| IdentityError::Tls(rustls::Error::General(error.to_string())))?;
+    let mut config = ServerConfig::builder_with_details(provider(), Arc::new(Time(clock)))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(IdentityError::Tls)?
+        .with_client_cert_verifier(Arc::new(OfCluster { cluster, chain }))
+        .with_single_cert(vec![identity.certificate()?], identity.key()?)
+        .map_err(IdentityError::Tls)?;
+    config.alpn_protocols = vec![protocol.alpn().to_vec()];
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// Who connects, likewise.
+pub(super) fn client_config(
+    identity: &Identity,
+    protocol: Protocol,
+    clock: Arc<dyn Clock>,
+) -> Result<ClientConfig, IdentityError> {
+    let mut config = ClientConfig::builder_with_details(provider(), Arc::new(Time(clock)))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(IdentityError::Tls)?
+        .with_root_certificates(roots(identity)?)
+        .with_client_auth_cert(vec![identity.certificate()?], identity.key()?)
+        .map_err(IdentityError::Tls)?;
+    config.alpn_protocols = vec![protocol.alpn().to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// The name that every node of the cluster has in its certificate.
+pub(super) fn node_name(identity: &Identity) -> String {
+    Role::Node.dns_name(identity.cluster())
 }
 
 fn peer(

@@ -8,7 +8,7 @@ use storage_node_api::map;
 use storage_node_api::node::Node;
 
 use super::node::RemoteNode;
-use crate::bulk::{Metrics, Pool, Transport};
+use crate::bulk::{Metrics, Pool, Route};
 use crate::control::{Caller, channel};
 use crate::identity::{Connector, Identity, IdentityError, Protocol};
 use crate::tier::Links;
@@ -22,7 +22,7 @@ const UNKNOWN: NodeId = NodeId(0);
 /// that are in this process, in place.
 pub struct RemoteLinks {
     control: Connector,
-    bulk: Arc<dyn Transport>,
+    bulk: Route,
     local: Arc<dyn Links>,
     seeds: Vec<Arc<dyn Node>>,
     nodes: Mutex<HashMap<NodeId, Known>>,
@@ -42,7 +42,7 @@ impl RemoteLinks {
     /// process, or is [`NoPeers`](crate::tier::NoPeers).
     pub fn new(
         identity: &Identity,
-        bulk: Arc<dyn Transport>,
+        bulk: Route,
         seeds: &[String],
         local: Arc<dyn Links>,
         runtime: Runtime,
@@ -80,7 +80,7 @@ impl RemoteLinks {
         let pool = Pool::new(
             node.id,
             node.bulk.clone(),
-            Arc::clone(&self.bulk),
+            self.bulk.to(&node.region),
             self.runtime.clone(),
             self.metrics.clone(),
         );

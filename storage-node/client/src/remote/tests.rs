@@ -10,7 +10,7 @@ use tonic::transport::Server;
 
 use super::RemoteLinks;
 use super::fake::{FakeNode, SESSION, answers_alike, chunk, map as fake_map, node, reference};
-use crate::bulk::{Metrics, TcpTransport, Transport, serve};
+use crate::bulk::{Metrics, Route, TcpTransport, Transport, serve};
 use crate::control::{Incoming, service};
 use crate::identity::{Authority, Protocol, Role};
 use crate::tier::{InPlace, Links, NoPeers};
@@ -61,7 +61,15 @@ impl Cluster {
         let bulk = TcpTransport::new(&identity, self.runtime.clone()).unwrap();
         let runtime = self.runtime.clone();
         let metrics = Metrics::default();
-        RemoteLinks::new(&identity, Arc::new(bulk), seeds, local, runtime, metrics).unwrap()
+        RemoteLinks::new(
+            &identity,
+            Route::only(Arc::new(bulk)),
+            seeds,
+            local,
+            runtime,
+            metrics,
+        )
+        .unwrap()
     }
 }
 

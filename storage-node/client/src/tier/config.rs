@@ -22,6 +22,8 @@ pub struct Config {
     /// The region that this process is in, as its nodes name it: reads prefer
     /// it. If none is named, that of the near node.
     pub region: Option<String>,
+    /// How chunks travel to nodes in other processes.
+    pub bulk: crate::bulk::Choice,
 }
 
 /// A [`Config`] whose values fit together.
@@ -64,6 +66,7 @@ impl Default for Config {
             backoff_max: Duration::from_millis(500),
             near: None,
             region: None,
+            bulk: crate::bulk::Choice::Auto,
         }
     }
 }

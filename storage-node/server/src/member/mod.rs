@@ -10,7 +10,9 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use raft::grpc::GrpcPeers;
 use runtime::Runtime;
-use storage_node_client::bulk::{self, TcpTransport, Transport};
+use storage_node_client::bulk::{
+    self, Choice, Falling, QuicTransport, Route, TcpTransport, Transport,
+};
 use storage_node_client::identity::{Identity, IdentityError};
 use storage_node_client::remote::RemoteLinks;
 use storage_node_client::tier::{Links, NoPeers};
@@ -35,6 +37,8 @@ pub struct Part {
     pub listen: String,
     /// Where it listens for bulk.
     pub bulk: String,
+    /// How chunks travel to other nodes.
+    pub choice: Choice,
 }
 
 /// A running member.
@@ -86,8 +90,10 @@ pub async fn run(
     let control = TcpListener::bind(&part.listen)
         .await
         .map_err(listen(&part.listen))?;
-    let transport = Arc::new(TcpTransport::new(&part.identity, runtime.clone())?);
-    let bulk = transport
+    let tcp = Arc::new(TcpTransport::new(&part.identity, runtime.clone())?);
+    let quic = Arc::new(QuicTransport::new(&part.identity, runtime.clone())?);
+    let falling = Arc::new(Falling::new(quic, tcp.clone(), runtime.clone()));
+    let bulk = falling
         .listen(&part.bulk)
         .await
         .map_err(listen(&part.bulk))?;
@@ -101,9 +107,12 @@ pub async fn run(
 
     let metrics = bulk::Metrics::default();
     metrics.register(registry.sub_registry_with_prefix("devflow_bulk"));
+    falling.register(registry.sub_registry_with_prefix("devflow_bulk"));
+    let region = Some(config.region().to_owned());
+    let route = Route::new(tcp, falling, part.choice, region);
     let links: Arc<dyn Links> = Arc::new(RemoteLinks::new(
         &part.identity,
-        transport,
+        route,
         &part.seeds,
         Arc::new(NoPeers),
         runtime.clone(),
