@@ -180,8 +180,8 @@ impl Field {
     }
 
     /// Waits until all is as it should be: see [`Cluster::wait_until_settled`].
-    pub(super) fn settle(&self) -> anyhow::Result<String> {
-        let settled = self.cluster.wait_until_settled(Duration::from_secs(180))?;
+    pub(super) fn settle(&self, patience: Duration) -> anyhow::Result<String> {
+        let settled = self.cluster.wait_until_settled(patience)?;
         let groups = settled.nodes[0].groups.len();
         Ok(format!("{groups} groups: one state hash each on all nodes"))
     }

@@ -19,8 +19,10 @@ use crate::history::{Event, Recorder};
 
 /// How many frontends a local cluster has.
 const FRONTENDS: usize = 2;
-/// How long content that a node lacks may take to come back.
-const VERIFY: Duration = Duration::from_secs(90);
+/// How long replicas, and then content, may take to be as they should.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// The same where a fault could not be mended, so that this is hopeless.
+const NO_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs it, prints the report, writes the page, and fails if a promise was broken.
 pub fn run(options: &Options) -> anyhow::Result<()> {
@@ -96,10 +98,13 @@ fn judge_here(options: &Options) -> anyhow::Result<Report> {
     let clients = field.clients()?;
     let mut hand = Hand::Field(&mut field, kinds);
     let (mut report, shared, logs) = work(options, place.path(), doors, clients, &mut hand)?;
-    report
-        .verdicts
-        .push(Verdict::of("replicas", field.settle()));
-    let verified = field.cluster.wait_until_verified(VERIFY);
+    let patience = match report.is_kept() {
+        true => PATIENCE,
+        false => NO_PATIENCE,
+    };
+    let settled = Verdict::of("replicas", field.settle(patience));
+    report.verdicts.push(settled);
+    let verified = field.cluster.wait_until_verified(patience);
     let verified = verified.map(|said| said.trim().replace('\n', "; "));
     report.verdicts.push(Verdict::of("content", verified));
     finish(&mut report, &shared, &logs, place.path())?;
