@@ -175,13 +175,9 @@ pub async fn start(
         Membership::Founder { .. } => first_map(&record, id, &addresses, config),
     });
 
-    let (chunk_metrics, raft_metrics, scrub_metrics) = metrics(registry);
-    let collect_metrics = collect::Metrics::default();
-    collect_metrics.register(registry.sub_registry_with_prefix("devflow_collect"));
-    let members = MembersMetrics::default();
-    members.register(registry.sub_registry_with_prefix("devflow_members"));
-    let chunks = open_chunks(&stores, &record, id, config, &runtime, chunk_metrics).await?;
-    let raft = start_raft(&stores, config, id, network.peers, &runtime, raft_metrics).await?;
+    let metrics = Metrics::register(registry);
+    let chunks = open_chunks(&stores, &record, id, config, &runtime, metrics.chunks).await?;
+    let raft = start_raft(&stores, config, id, network.peers, &runtime, metrics.raft).await?;
     let (map_sender, _) = watch::channel(None);
     let facts = MetadataMachine::new(match &stores.metadata {
         MetadataPlace::Directory(path) => SqliteMachine::open(path),
@@ -211,16 +207,16 @@ pub async fn start(
         peers: network.links,
         scrubbing: Arc::new(Scrubbing::new(
             config.scrub_bytes_per_second,
-            scrub_metrics,
+            metrics.scrub,
             distrusted.0,
         )),
         collecting: Arc::new(Collecting::new(
             config.collect_interval_seconds,
             config.collect_bytes_per_second,
-            collect_metrics,
+            metrics.collect,
         )),
         files: stores.files,
-        members,
+        members: metrics.members,
     });
     node.learn(&map);
     if is_new && matches!(membership, Membership::Founder { .. }) {
@@ -255,15 +251,36 @@ async fn start_raft(
     Ok(raft)
 }
 
-/// What the parts of a node count, under their names.
-fn metrics(registry: &mut Registry) -> (volumes::Metrics, raft::Metrics, scrub::Metrics) {
-    let chunks = volumes::Metrics::default();
-    chunks.register(registry.sub_registry_with_prefix("devflow_chunks"));
-    let raft = raft::Metrics::default();
-    raft.register(registry.sub_registry_with_prefix("devflow_raft"));
-    let scrub = scrub::Metrics::default();
-    scrub.register(registry.sub_registry_with_prefix("devflow_scrub"));
-    (chunks, raft, scrub)
+/// What the parts of a node count.
+#[derive(Default)]
+struct Metrics {
+    chunks: volumes::Metrics,
+    raft: raft::Metrics,
+    scrub: scrub::Metrics,
+    collect: collect::Metrics,
+    members: MembersMetrics,
+}
+
+impl Metrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        metrics
+            .chunks
+            .register(registry.sub_registry_with_prefix("devflow_chunks"));
+        metrics
+            .raft
+            .register(registry.sub_registry_with_prefix("devflow_raft"));
+        metrics
+            .scrub
+            .register(registry.sub_registry_with_prefix("devflow_scrub"));
+        metrics
+            .collect
+            .register(registry.sub_registry_with_prefix("devflow_collect"));
+        metrics
+            .members
+            .register(registry.sub_registry_with_prefix("devflow_members"));
+        metrics
+    }
 }
 
 /// Reads or makes the node's record.
