@@ -21,9 +21,6 @@ pub const MAX_RECORD_BYTES: usize = 256 << 20;
 /// How many small objects are read at a time.
 pub const READS_AT_A_TIME: usize = 16;
 
-/// How many blobs are restored at a time.
-pub const BLOBS_AT_A_TIME: usize = 8;
-
 /// The most rows in one batch of a restore.
 pub const BATCH_ROWS: usize = 200;
 

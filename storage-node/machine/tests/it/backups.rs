@@ -292,5 +292,5 @@ fn entries_are_as_they_were_written() {
     let held = Reply::Refused(Refusal::Held {
         until: Timestamp(1),
     });
-    assert_eq!(storage_node_machine::encode_reply(&held)[..], [1, 3, 24, 1]);
+    assert_eq!(storage_node_machine::encode_reply(&held)[..], [1, 3, 27, 1]);
 }
