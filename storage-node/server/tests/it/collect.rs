@@ -260,6 +260,17 @@ impl World {
         }
     }
 
+    /// Waits until the node that the last put did not wait for has its copies too.
+    async fn wait_for_every_copy(&self) {
+        let mut most = 0;
+        for id in self.nodes() {
+            most = most.max(self.chunks_of(id).await);
+        }
+        for id in self.nodes() {
+            self.wait_for_chunks(id, most).await;
+        }
+    }
+
     fn nodes(&self) -> Vec<NodeId> {
         self.disks.keys().copied().collect()
     }
@@ -332,6 +343,7 @@ async fn a_session_from_before_the_barrier_is_refused_and_renewed() {
     let bytes = content(1, 2 << 20);
     let session = client.session().await;
     let blob = client.upload(session, &bytes).await.unwrap();
+    world.wait_for_every_copy().await;
     world.collect().await;
     // Its chunks were touched before the barrier, and nothing names them.
     for id in world.nodes() {
