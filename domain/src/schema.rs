@@ -12,6 +12,7 @@ const STEPS: &[(&str, &str)] = &[
     ("accounts", ACCOUNTS),
     ("tokens", TOKENS),
     ("repositories", REPOSITORIES),
+    ("removals", REMOVALS),
 ];
 
 /// All migrations, in order.
@@ -90,6 +91,38 @@ CREATE TABLE repositories (
 );
 CREATE INDEX repositories_state ON repositories (state, updated, id);
 CREATE INDEX repositories_forks ON repositories (fork_of, id)
+";
+
+/// What was removed and can be had back until a time. `kind` says which table
+/// keeps the rest (`repository`: `removed_repositories`); `state` is `removed`
+/// or `purging`. A removed repository's row is nowhere else, so that no query
+/// of this release or the one before can show it, and its name is free.
+const REMOVALS: &str = "
+CREATE TABLE removals (
+    kind TEXT NOT NULL,
+    thing BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    removed BIGINT NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (kind, thing)
+);
+CREATE INDEX removals_until ON removals (kind, state, until, thing);
+CREATE TABLE removed_repositories (
+    id BIGINT NOT NULL PRIMARY KEY,
+    owner_id BIGINT NOT NULL REFERENCES users (id),
+    name TEXT NOT NULL,
+    storage TEXT NOT NULL,
+    object_format TEXT NOT NULL,
+    initial_head TEXT NOT NULL,
+    is_private BIGINT NOT NULL,
+    description TEXT NOT NULL,
+    fork_of BIGINT,
+    created BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    CONSTRAINT removed_repositories_storage UNIQUE (storage)
+);
+CREATE INDEX removed_repositories_owner ON removed_repositories (owner_id, id);
+CREATE INDEX removed_repositories_forks ON removed_repositories (fork_of, id)
 ";
 
 #[cfg(test)]

@@ -64,22 +64,17 @@ impl Repositories {
         &self,
         repository: &Repository,
     ) -> Result<(), FinishDeleteError> {
-        for command in [
-            Command::SealRepository(repository.storage),
-            Command::DeleteRepository(repository.storage),
-        ] {
-            match self.commits.commit(repository.slot(), command).await {
-                // Gone already: an earlier run came this far.
-                Ok(_) | Err(CommitError::Refused(Refusal::NoRepository(_))) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        self.delete_record(repository).await?;
         let key = repository.key;
         // A fork that is being created keeps its origin: by that its creation
         // is known to have failed.
         let statements = vec![
             Statement::new(
                 "UPDATE repositories SET fork_of = NULL WHERE fork_of = $1 AND state = 'active'",
+                [key.into()],
+            ),
+            Statement::new(
+                "UPDATE removed_repositories SET fork_of = NULL WHERE fork_of = $1",
                 [key.into()],
             ),
             Statement::new(
@@ -91,6 +86,21 @@ impl Repositories {
             .execute(statements)
             .await
             .map_err(FactsError::from)?;
+        Ok(())
+    }
+
+    /// Seals and removes the record in the group. No effect if it is gone.
+    pub(super) async fn delete_record(&self, repository: &Repository) -> Result<(), CommitError> {
+        for command in [
+            Command::SealRepository(repository.storage),
+            Command::DeleteRepository(repository.storage),
+        ] {
+            match self.commits.commit(repository.slot(), command).await {
+                // Gone already: an earlier run came this far.
+                Ok(_) | Err(CommitError::Refused(Refusal::NoRepository(_))) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(())
     }
 }

@@ -98,7 +98,7 @@ impl Repositories {
             Err(error) => return Err(FactsError::from(error).into()),
         }
         if !self
-            .finish_fork(&row, from)
+            .finish_fork(&row, from.storage)
             .await
             .map_err(ForkRepositoryError::Commit)?
         {
@@ -114,9 +114,9 @@ impl Repositories {
     pub(crate) async fn finish_fork(
         &self,
         row: &Row,
-        from: &Repository,
+        from: RepositoryId,
     ) -> Result<bool, CommitError> {
-        let (id, from) = (row.repository.storage, from.storage);
+        let id = row.repository.storage;
         let command = Command::ForkRepository { id, from };
         match self.commits.commit(id.slot(), command).await {
             Ok(_) => Ok(true),

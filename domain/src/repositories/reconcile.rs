@@ -12,7 +12,7 @@ use crate::repositories::repository::{ROW, Row, State, read_row};
 /// What one run of the reconciler did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
-    /// Repositories that are now created or deleted, as was begun.
+    /// Repositories that are now created, deleted or purged, as was begun or due.
     pub finished: u32,
     /// Creations that cannot be finished, and of which nothing is left.
     pub undone: u32,
@@ -34,8 +34,8 @@ enum ReconcileError {
 }
 
 impl Repositories {
-    /// Finishes or undoes the creations and deletions that a crash left half
-    /// done. Run it at start and every minute or so; several processes may at
+    /// Finishes or undoes the creations, deletions and purges that a crash left
+    /// half done, and purges what was removed long enough ago. Run it at start and every minute or so; several processes may at
     /// once. Elapsed time only paces it: taking up what someone is still
     /// working on does no harm.
     pub async fn reconcile(&self) -> Result<Reconciled, FactsError> {
@@ -64,6 +64,7 @@ impl Repositories {
                 }
             }
         }
+        self.purge_due(&mut reconciled).await?;
         Ok(reconciled)
     }
 
@@ -79,9 +80,10 @@ impl Repositories {
             (State::Creating, Some(origin)) => {
                 // An origin that is being deleted refuses the fork for good once
                 // it is sealed; one whose row is gone is gone from its group.
-                let made = match self.any_by_key(origin).await? {
+                // A removed one that is not sealed yet can still be forked.
+                let made = match self.storage_of(origin).await? {
                     _ if self.has_record(row).await? => true,
-                    Some(from) => self.finish_fork(row, &from.repository).await?,
+                    Some(from) => self.finish_fork(row, from).await?,
                     None => false,
                 };
                 if !made {

@@ -26,7 +26,8 @@ impl Repositories {
     pub async fn remove_unnamed(&self, ids: &[RepositoryId]) -> Result<u32, RemoveUnnamedError> {
         let mut removed = 0;
         for id in ids {
-            let sql = "SELECT id FROM repositories WHERE storage = $1";
+            let sql = "SELECT id FROM repositories WHERE storage = $1 \
+                       UNION ALL SELECT id FROM removed_repositories WHERE storage = $1";
             let named = self.facts.query(sql, [Value::from(id.to_string())]).await?;
             if !named.is_empty() {
                 continue;
