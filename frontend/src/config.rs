@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use domain::PasswordCost;
 use http::uri::{Authority, Scheme, Uri};
@@ -46,6 +47,9 @@ pub struct Config {
     pub push_to_create: bool,
     /// Whether a repository made by a push is private.
     pub push_to_create_private: bool,
+    /// For how many hours a deleted repository can be restored; 0 deletes at
+    /// once. What is deleted keeps the window it was deleted with.
+    pub undelete_hours: u32,
     /// How dear it is to try a password.
     #[serde(skip)]
     pub password_cost: PasswordCost,
@@ -70,6 +74,7 @@ impl Default for Config {
             push_threads: 2,
             push_to_create: true,
             push_to_create_private: true,
+            undelete_hours: 7 * 24,
             password_cost: PasswordCost::Production,
         }
     }
@@ -145,6 +150,13 @@ impl Config {
             config: self,
             public_url,
         })
+    }
+}
+
+impl CheckedConfig {
+    /// For how long a deleted repository can be restored.
+    pub(crate) fn undelete_window(&self) -> Duration {
+        Duration::from_secs(u64::from(self.config.undelete_hours) * 3600)
     }
 }
 

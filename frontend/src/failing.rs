@@ -31,6 +31,8 @@ failing! {
     domain::repositories::DeleteRepositoryError,
     domain::repositories::EditRepositoryError,
     domain::repositories::ForkRepositoryError,
+    domain::repositories::PurgeError,
+    domain::repositories::RestoreError,
     domain::tokens::AuthenticateError,
     domain::tokens::CreateTokenError,
     domain::tokens::RevokeTokenError,

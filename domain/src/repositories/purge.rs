@@ -33,16 +33,7 @@ impl Repositories {
     /// Once this returns `Ok` it cannot be had back; what a crash leaves of it
     /// the reconciler removes.
     pub async fn purge(&self, removed: &RemovedRepository) -> Result<(), PurgeError> {
-        let mark = Statement::new(
-            "UPDATE removals SET state = 'purging' \
-             WHERE kind = $1 AND thing = $2 AND state = 'removed'",
-            [KIND.into(), removed.repository.key.into()],
-        );
-        match self.facts.execute(vec![mark.guarded(Guard::Rows(1))]).await {
-            Ok(_) => {}
-            Err(ExecuteError::Guard { .. }) => return Err(PurgeError::NotFound),
-            Err(error) => return Err(FactsError::from(error).into()),
-        }
+        self.begin_purge(removed).await?;
         if let Err(error) = self.finish_purge(removed).await {
             tracing::warn!(
                 repo.id = %removed.repository.storage,
@@ -53,8 +44,22 @@ impl Repositories {
         Ok(())
     }
 
-    /// Purges those whose window is over, and finishes what was begun. Those
-    /// that could not be finished do not keep the others waiting.
+    /// The write from which there is no return: of a purge and a restore one wins.
+    async fn begin_purge(&self, removed: &RemovedRepository) -> Result<(), PurgeError> {
+        let mark = Statement::new(
+            "UPDATE removals SET state = 'purging' \
+             WHERE kind = $1 AND thing = $2 AND state = 'removed'",
+            [KIND.into(), removed.repository.key.into()],
+        );
+        match self.facts.execute(vec![mark.guarded(Guard::Rows(1))]).await {
+            Ok(_) => Ok(()),
+            Err(ExecuteError::Guard { .. }) => Err(PurgeError::NotFound),
+            Err(error) => Err(FactsError::from(error).into()),
+        }
+    }
+
+    /// Purges those whose window is over, and finishes what was begun; at most
+    /// [`RECONCILED`] of each in one run.
     pub(super) async fn purge_due(&self, reconciled: &mut Reconciled) -> Result<(), FactsError> {
         let now = time(self.facts.now());
         let sql = format!(
@@ -64,7 +69,7 @@ impl Repositories {
         for mut row in due {
             let removed = read_removed(&mut row)?;
             // If someone restored or purged it meanwhile, it is no longer due.
-            if let Err(PurgeError::Facts(error)) = self.purge(&removed).await {
+            if let Err(PurgeError::Facts(error)) = self.begin_purge(&removed).await {
                 return Err(error);
             }
         }

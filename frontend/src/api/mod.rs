@@ -6,6 +6,7 @@
 
 mod admin;
 mod branches;
+mod deleted;
 mod error;
 mod forks;
 mod identify;

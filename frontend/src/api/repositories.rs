@@ -155,13 +155,15 @@ pub(super) async fn edit(
     Ok(Json(describe(&site, &row, &viewer, &base).await?))
 }
 
-/// `DELETE /repos/{owner}/{name}`.
+/// `DELETE /repos/{owner}/{name}`: it can be restored for a while
+/// ([`deleted`](super::deleted)).
 pub(super) async fn delete(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
     Path((owner, name)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let row = lookup::repository(&site, &viewer, Action::Administer, &owner, &name).await?;
-    site.forge.repositories.delete(&row).await?;
+    let window = site.config.undelete_window();
+    site.forge.repositories.remove(&row, window).await?;
     Ok(StatusCode::NO_CONTENT)
 }

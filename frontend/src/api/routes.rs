@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use crate::api::identify::identify;
 use crate::api::{
-    ApiError, admin, branches, forks, repositories, search, tags, tokens, users, version,
+    ApiError, admin, branches, deleted, forks, repositories, search, tags, tokens, users, version,
 };
 use crate::request::{Area, observe, security_headers};
 use crate::site::Site;
@@ -21,6 +21,10 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
             "/user/repos",
             get(repositories::list_own).post(repositories::create),
         )
+        .route("/user/deleted/repos", get(deleted::list_own))
+        .route("/admin/deleted/repos", get(deleted::list_all))
+        .route("/deleted/repos/{id}", delete(deleted::purge))
+        .route("/deleted/repos/{id}/restore", post(deleted::restore))
         .route("/users/{name}", get(users::get))
         .route("/users/{name}/repos", get(repositories::list_of_user))
         .route(

@@ -13,3 +13,4 @@ mod http;
 mod pages;
 mod partial;
 mod rest;
+mod undelete;
