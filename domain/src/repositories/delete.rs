@@ -98,7 +98,7 @@ impl Repositories {
             match self.commits.commit(repository.slot(), command).await {
                 // Gone already: an earlier run came this far.
                 Ok(_) | Err(CommitError::Refused(Refusal::NoRepository(_))) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
         Ok(())
