@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use storage_node_api::NodeId;
 use storage_node_api::node::{NodeError, NodeFailure};
 
@@ -23,7 +23,7 @@ pub(super) type Said<T, E> = (NodeId, Result<T, NodeFailure<E>>);
 /// whoever answers first is right. So a node that is slow costs no second
 /// attempt, and one that is silent costs no more than `storage.hedge`.
 pub(super) struct Calls<'a, T, E: Error + 'static> {
-    out: FuturesUnordered<Pin<Box<dyn Future<Output = Said<T, E>> + Send + 'a>>>,
+    out: FuturesUnordered<BoxFuture<'a, Said<T, E>>>,
     nodes: BTreeSet<NodeId>,
     deadline: &'a Deadline,
     /// How long each call may take.
@@ -53,11 +53,12 @@ impl<'a, T: Send + 'a, E: Error + Send> Calls<'a, T, E> {
     ) {
         let (deadline, patience) = (self.deadline, self.patience);
         self.nodes.insert(node);
-        self.out.push(Box::pin(async move {
+        let call = async move {
             let silent = NodeFailure::Node(NodeError::Silent { node });
             let said = deadline.within(patience, call).await;
             (node, said.unwrap_or(Err(silent)))
-        }));
+        };
+        self.out.push(call.boxed());
     }
 
     /// What the next node to answer says; nothing once it is time to ask another.
