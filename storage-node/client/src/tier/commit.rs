@@ -44,7 +44,7 @@ impl Client {
             }
             let pause = match backoff.next(&deadline) {
                 Some(pause) => pause,
-                None if !calls.is_empty() => deadline.left(),
+                None if !calls.is_empty() && !calls.is_late() => deadline.left(),
                 None => return Err(attempts.give_up(group)),
             };
             // Whoever was asked before may answer yet.

@@ -136,6 +136,20 @@ async fn a_write_goes_on_as_soon_as_a_silent_leader_has_a_successor() {
 }
 
 #[tokio::test]
+async fn a_write_that_nobody_answers_ends_in_time() {
+    for hanging in [&[1_u64][..], &[2], &[1, 2, 3]] {
+        let world = World::new(3);
+        world.agreed.lock().unwrap().leader = None;
+        for id in hanging {
+            world.node(*id).always(&[Call::Propose], Do::Hang);
+        }
+        let (failed, took) = world.run(world.client.propose(SLOT, request(1))).await;
+        assert_eq!(failed, Err(interrupted()), "{hanging:?}");
+        assert!(took <= DEADLINE, "{took:?}");
+    }
+}
+
+#[tokio::test]
 async fn while_a_leader_is_silent_nobody_says_that_nothing_happened() {
     let world = World::new(3);
     world.agreed.lock().unwrap().leader = Some(NodeId(1));
