@@ -23,6 +23,8 @@ struct Wires {
     nodes: BTreeMap<NodeId, Weak<Raft>>,
     /// Directions in which nothing passes.
     cut: BTreeSet<(NodeId, NodeId)>,
+    /// Whether a sender hears nothing of what is lost.
+    silent: bool,
     /// Of a thousand requests or responses, how many are lost.
     lost_permille: u64,
 }
@@ -71,6 +73,12 @@ impl Network {
         }
     }
 
+    /// From now on what is lost is lost without a word, as on a real network, and
+    /// whoever waits for it has to have a limit of its own.
+    pub fn fall_silent(&self) {
+        self.wires().silent = true;
+    }
+
     /// Loses so many of a thousand requests, and of the responses.
     pub fn lose(&self, permille: u64) {
         self.wires().lost_permille = permille;
@@ -92,7 +100,15 @@ impl Network {
         self.wires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn route(&self, from: NodeId, to: NodeId) -> Result<Arc<Raft>, PeerError> {
+    async fn route(&self, from: NodeId, to: NodeId) -> Result<Arc<Raft>, PeerError> {
+        let routed = self.route_now(from, to);
+        if routed.is_err() && self.wires().silent {
+            std::future::pending::<()>().await;
+        }
+        routed
+    }
+
+    fn route_now(&self, from: NodeId, to: NodeId) -> Result<Arc<Raft>, PeerError> {
         let wires = self.wires();
         let lost = wires.lost_permille > 0 && self.random.below(1000) < wires.lost_permille;
         let node = wires.nodes.get(&to).and_then(Weak::upgrade);
@@ -120,7 +136,7 @@ impl Peers for Wire {
         _address: &str,
         request: PeerRequest,
     ) -> Result<PeerResponse, PeerError> {
-        let node = self.network.route(self.from, to)?;
+        let node = self.network.route(self.from, to).await?;
         let bad = |error: crate::WireError| PeerError::BadResponse {
             to,
             reason: error.to_string(),
@@ -129,7 +145,7 @@ impl Peers for Wire {
         self.network.delivered.fetch_add(1, Ordering::Relaxed);
         let response = node.receive(self.from, request).await;
         drop(node);
-        self.network.route(to, self.from)?;
+        self.network.route(to, self.from).await?;
         PeerResponse::decode(&response.encode()).map_err(bad)
     }
 }

@@ -144,6 +144,6 @@ fn leader_of_busiest(field: &Field, before: &[(u64, u64)]) -> anyhow::Result<usi
     };
     let busiest = groups.iter().max_by_key(went).context("no groups")?;
     let leader = busiest.leader.context("nobody leads the group")?;
-    let position = status.nodes.iter().position(|node| node.id == leader);
+    let position = field.cluster.position_of(leader);
     position.context("the leader is not in the map")
 }

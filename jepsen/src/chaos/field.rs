@@ -126,7 +126,7 @@ impl Field {
         let status = self.cluster.status().ok()?;
         let reachable = status.nodes.iter().find(|node| node.reachable)?;
         let leader = reachable.groups.last()?.leader?;
-        status.nodes.iter().position(|node| node.id == leader)
+        self.cluster.position_of(leader)
     }
 
     /// Does something where a node's files are seen.
@@ -153,6 +153,16 @@ impl Field {
             shim.keep_unsynced()?;
         }
         self.cluster.nodes[node].restart()
+    }
+
+    /// Empties a node's directory, and has a new node take its place.
+    pub(super) fn replace(&mut self, node: usize) -> anyhow::Result<()> {
+        self.kill(node)?;
+        if let Some(shim) = self.shims.get(node) {
+            shim.keep_unsynced()?;
+        }
+        self.at_data(node, |data| empty(&data))?;
+        self.cluster.replace(node).map(drop)
     }
 
     /// Takes back what a killed node wrote and did not sync.
@@ -185,4 +195,17 @@ impl Field {
         let groups = settled.nodes[0].groups.len();
         Ok(format!("{groups} groups: one state hash each on all nodes"))
     }
+}
+
+/// Removes all that is in a directory, which may be a place where something is
+/// mounted.
+fn empty(directory: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
 }

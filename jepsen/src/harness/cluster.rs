@@ -25,9 +25,13 @@ pub struct Layout {
 #[derive(Debug)]
 pub struct Cluster {
     directory: PathBuf,
-    layout: Layout,
-    /// The storage nodes, in the order in which they joined.
+    pub(super) layout: Layout,
+    /// The storage nodes; one that was replaced has its successor in its place.
     pub nodes: Vec<Process>,
+    /// Their ids in the map.
+    pub(super) ids: Vec<u64>,
+    /// Where they listen, for control and for bulk.
+    pub(super) addresses: Vec<(SocketAddr, SocketAddr)>,
     /// The frontends.
     pub frontends: Vec<Process>,
 }
@@ -85,12 +89,15 @@ impl Cluster {
             directory: directory.to_owned(),
             layout,
             nodes: Vec::new(),
+            ids: Vec::new(),
+            addresses: Vec::new(),
             frontends: Vec::new(),
         };
         for number in 1..=nodes {
             cluster.add_node(number)?;
         }
-        cluster.wait_until_settled(Duration::from_secs(60))?;
+        let settled = cluster.wait_until_settled(Duration::from_secs(60))?;
+        cluster.ids = settled.nodes.iter().map(|node| node.id).collect();
         for number in 1..=frontends {
             cluster.add_frontend(number)?;
         }
@@ -113,15 +120,21 @@ impl Cluster {
         Ok(Http::new(&self.base(0)?))
     }
 
-    /// What the cluster says of itself, asked with the first frontend's identity
-    /// or else the first node's.
-    pub fn status(&self) -> anyhow::Result<Status> {
+    /// The data directory whose identity asks: the first frontend's, or else the
+    /// first node's.
+    pub(super) fn asker(&self) -> PathBuf {
         let asker = if self.frontends.is_empty() {
             "node1"
         } else {
             "frontend1"
         };
-        let data = self.directory.join(asker);
+        self.directory.join(asker)
+    }
+
+    /// What the cluster says of itself, asked with the first frontend's identity
+    /// or else the first node's.
+    pub fn status(&self) -> anyhow::Result<Status> {
+        let data = self.asker();
         let text = run(&["cluster", "status", "--json", "--data", path(&data)?])?;
         serde_json::from_str(&text).with_context(|| format!("parse the status {text}"))
     }
@@ -148,14 +161,14 @@ impl Cluster {
     /// Has all nodes verify what they keep, at full speed, and repair it. Fails
     /// if something stays damaged.
     pub fn scrub(&self) -> anyhow::Result<String> {
-        let data = self.directory.join("node1");
+        let data = self.asker();
         run(&["cluster", "scrub", "--fast", "--data", path(&data)?])
     }
 
     /// A cycle of the collector on all nodes, at full speed; with `dry_run` only
     /// what one would find. Fails if a node was away or started meanwhile.
     pub fn collect(&self, dry_run: bool) -> anyhow::Result<String> {
-        let data = self.directory.join("node1");
+        let data = self.asker();
         let how = if dry_run { "--dry-run" } else { "--fast" };
         run(&["cluster", "collect", how, "--data", path(&data)?])
     }
@@ -196,6 +209,7 @@ impl Cluster {
                 "--bulk",
                 &bulk.to_string(),
             ])?;
+            self.keep_authority(&data)?;
         } else {
             self.join(&data, "node", Some((listen, bulk)), host.as_ref())?;
         }
@@ -209,7 +223,21 @@ impl Cluster {
             .collect();
         let node = Process::start_on(host, &name, &arguments, &variables, 2, &self.directory)?;
         self.nodes.push(node);
+        self.addresses.push((listen, bulk));
         Ok(())
+    }
+
+    /// Keeps what invites apart from the first node, as an operator should, so
+    /// that the cluster can lose that node too.
+    fn keep_authority(&self, of: &Path) -> anyhow::Result<()> {
+        let mut copy = Command::new("cp");
+        let copied = copy.arg("-a").arg(of).arg(self.authority()).status()?;
+        ensure!(copied.success(), "copy {}", of.display());
+        Ok(())
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.directory.join("authority")
     }
 
     fn add_frontend(&mut self, number: usize) -> anyhow::Result<()> {
@@ -232,15 +260,15 @@ impl Cluster {
         Ok(())
     }
 
-    fn join(
+    pub(super) fn join(
         &self,
         data: &Path,
         role: &str,
         listen: Option<(SocketAddr, SocketAddr)>,
         host: Option<&Arc<Host>>,
     ) -> anyhow::Result<()> {
-        let first = self.directory.join("node1");
-        let invitation = run(&["cluster", "invite", role, "--data", path(&first)?])?;
+        let authority = self.authority();
+        let invitation = run(&["cluster", "invite", role, "--data", path(&authority)?])?;
         let file = data.with_extension("invitation");
         std::fs::write(&file, invitation)?;
         let mut arguments = vec![
@@ -326,7 +354,7 @@ fn settled(status: &Status, nodes: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(arguments: &[&str]) -> anyhow::Result<String> {
+pub(super) fn run(arguments: &[&str]) -> anyhow::Result<String> {
     let output = Command::new(devflow()?).args(arguments).output()?;
     ensure!(
         output.status.success(),
@@ -337,7 +365,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn path(path: &Path) -> anyhow::Result<&str> {
+pub(super) fn path(path: &Path) -> anyhow::Result<&str> {
     path.to_str()
         .with_context(|| format!("{} is not UTF-8", path.display()))
 }

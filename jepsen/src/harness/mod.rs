@@ -4,6 +4,7 @@ mod cluster;
 mod git;
 mod http;
 mod process;
+mod replace;
 
 pub use cluster::{Cluster, GroupStatus, Layout, NodeStatus, Status, serve};
 pub use git::{Git, Summary};

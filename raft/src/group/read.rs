@@ -11,6 +11,7 @@ use openraft::errors::{LinearizableReadError, RaftError};
 
 use super::{Group, Replica};
 use crate::error::{Leader, ReadError};
+use crate::id::NodeId;
 use crate::net::Lane;
 use crate::net::message::{Answer, Message};
 
@@ -60,7 +61,14 @@ impl Replica {
         let mut hint = None;
         let point = loop {
             let attempt = match hint.take().or_else(|| self.known_leader()) {
-                Some(leader) => self.ask_leader(&leader).await,
+                Some(leader) => {
+                    let (asking, left) =
+                        (pin!(self.ask_leader(&leader)), pin!(self.left(leader.node)));
+                    match select(asking, left).await {
+                        Either::Left((attempt, _)) => attempt,
+                        Either::Right(((), _)) => Attempt::Nobody,
+                    }
+                }
                 None => self.read_point().await,
             };
             match attempt {
@@ -88,6 +96,21 @@ impl Replica {
         let node = metrics.current_leader.filter(|node| *node != self.node)?;
         let peer = metrics.membership_config.get_node(&node)?.clone();
         Some(Leader { node, peer })
+    }
+
+    /// Waits until this replica learns that the leader which it asks may be none
+    /// any more: a silent one would be waited for as long as an exchange may take.
+    async fn left(&self, asked: NodeId) {
+        let mut metrics = self.core.metrics();
+        let before = metrics.borrow_watched().current_leader;
+        while metrics.changed().await.is_ok() {
+            let now = metrics.borrow_watched().current_leader;
+            if now != before && now != Some(asked) {
+                return;
+            }
+        }
+        // The core has ended, which whoever asks it hears.
+        std::future::pending().await
     }
 
     /// Asks this replica's own core, which knows only as the leader.

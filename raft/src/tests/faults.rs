@@ -77,6 +77,30 @@ async fn a_minority_neither_commits_nor_reads_and_says_what_it_knows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_asked_a_silent_leader_goes_on_with_the_next() {
+    let mut config = Config::for_testing();
+    config.exchange_timeout = Duration::from_secs(120);
+    config.read_timeout = Duration::from_secs(60);
+    let mut cluster = Cluster::empty(config);
+    for node in 1..=3 {
+        cluster.add_node(node, &[GROUP]).await;
+    }
+    cluster.initialize(GROUP, 1..=3).await;
+    cluster.propose("before").await;
+    let old = cluster.leader().await;
+    let others: Vec<NodeId> = cluster.nodes.keys().copied().collect();
+    let others: Vec<NodeId> = others.into_iter().filter(|node| *node != old).collect();
+    cluster.network.fall_silent();
+    cluster.network.partition(&[old]);
+    // Both ask the old leader at once, which says nothing.
+    for node in &others {
+        let read = cluster.group(*node, GROUP).read_index().await;
+        assert!(read.is_ok(), "{node:?}: {read:?}");
+        assert!(cluster.journal(*node).has("before"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_cut_off_and_healed_does_not_depose_the_leader() {
     let cluster = Cluster::of(3).await;
     cluster.propose("before").await;

@@ -22,7 +22,9 @@ impl Nemesis for Corruption {
         let node = field.choose_node(random);
         field.kill(node)?;
         let seed = random.random();
-        let flipped = field.at_data(node, move |data| flip(data.join("volumes"), seed))?;
+        let flipped = field.at_data(node, move |data| {
+            flip(data.join("volumes"), seed, FIRST_BLOCK)
+        })?;
         field.start_again(node)?;
         Ok(format!("node{}: {flipped} bytes of volumes", node + 1))
     }
@@ -35,18 +37,19 @@ impl Nemesis for Corruption {
     }
 }
 
-/// Changes some bytes where something was written.
-fn flip(volumes: PathBuf, seed: u64) -> anyhow::Result<usize> {
+/// Changes some bytes behind `from` of each file of a directory, where something
+/// was written. Returns how many.
+pub(super) fn flip(directory: PathBuf, seed: u64, from: u64) -> anyhow::Result<usize> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut flipped = 0;
-    for entry in fs::read_dir(volumes)? {
+    for entry in fs::read_dir(directory)? {
         let file = File::options().read(true).write(true).open(entry?.path())?;
         let length = file.metadata()?.len();
         for _ in 0..FLIPS {
-            if length <= FIRST_BLOCK {
+            if length <= from {
                 break;
             }
-            let offset = random.random_range(FIRST_BLOCK..length);
+            let offset = random.random_range(from..length);
             let mut byte = [0];
             file.read_exact_at(&mut byte, offset)?;
             // Zeros are room that was reserved and not written.

@@ -7,6 +7,7 @@
 
 mod bridge;
 mod clock;
+mod collect;
 mod corruption;
 mod full_disk;
 mod kill;
@@ -14,8 +15,11 @@ mod one_way;
 mod partition;
 mod pause;
 mod power;
+mod replace;
+mod rot;
 mod slow_disk;
 mod slow_link;
+mod transfer;
 
 use anyhow::Context;
 use rand::rngs::StdRng;
@@ -129,6 +133,30 @@ pub(super) const KINDS: &[Kind] = &[
         what: "bytes of a stopped node's volumes change, and it starts again",
         needs: NOTHING,
         make: || Box::new(corruption::Corruption),
+    },
+    Kind {
+        name: "rot",
+        what: "bytes of a stopped node's logs, state or facts change; it starts if it does, and is replaced",
+        needs: NOTHING,
+        make: || Box::new(rot::Rot::default()),
+    },
+    Kind {
+        name: "replace",
+        what: "a node is lost with all its data, and a new one takes its place",
+        needs: NOTHING,
+        make: || Box::new(replace::Replace::default()),
+    },
+    Kind {
+        name: "transfer",
+        what: "leaders of groups are moved",
+        needs: NOTHING,
+        make: || Box::new(transfer::Transfer),
+    },
+    Kind {
+        name: "collect",
+        what: "a cycle of the collector at full speed",
+        needs: NOTHING,
+        make: || Box::new(collect::Collect),
     },
 ];
 

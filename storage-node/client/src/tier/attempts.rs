@@ -99,6 +99,8 @@ pub(super) enum Next<E> {
 #[derive(Debug)]
 pub(super) struct Attempts<E> {
     unknown: bool,
+    /// Whether other attempts have had no answer yet.
+    others_out: bool,
     /// The last failure without effect that is worth telling.
     last: Option<E>,
 }
@@ -107,8 +109,19 @@ impl<E: WriteError> Attempts<E> {
     pub(super) fn new() -> Self {
         Self {
             unknown: false,
+            others_out: false,
             last: None,
         }
+    }
+
+    /// Says whether other attempts have had no answer yet: while there are any,
+    /// they may have their effect.
+    pub(super) fn others_out(&mut self, out: bool) {
+        self.others_out = out;
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.unknown || self.others_out
     }
 
     /// Takes the failure of one attempt.
@@ -125,7 +138,7 @@ impl<E: WriteError> Attempts<E> {
         };
         match error.says() {
             Says::Answer => Next::End(error),
-            Says::Never if self.unknown => Next::End(E::interrupted(group)),
+            Says::Never if self.is_unknown() => Next::End(E::interrupted(group)),
             Says::Never => Next::End(error),
             Says::Elsewhere => Next::Elsewhere(None),
             Says::Later => {
@@ -142,7 +155,7 @@ impl<E: WriteError> Attempts<E> {
     /// What to say when there is no time left.
     pub(super) fn give_up(self, group: GroupId) -> E {
         match self.last {
-            _ if self.unknown => E::interrupted(group),
+            _ if self.is_unknown() => E::interrupted(group),
             Some(last) => last,
             None => E::no_leader(group),
         }
@@ -222,6 +235,20 @@ mod tests {
             assert_eq!(attempts.failed(GROUP, failure.clone()), next, "{failure:?}");
             assert_eq!(attempts.give_up(GROUP), last, "{failure:?}");
         }
+    }
+
+    #[test]
+    fn while_another_attempt_is_out_no_end_says_that_nothing_happened() {
+        let too_large = || NodeFailure::Failed(ProposeError::TooLarge { bytes: 1 });
+        let mut attempts = Attempts::new();
+        attempts.others_out(true);
+        let end = attempts.failed(GROUP, too_large());
+        assert_eq!(end, Next::End(INTERRUPTED));
+        attempts.others_out(false);
+        let end = attempts.failed(GROUP, too_large());
+        assert_eq!(end, Next::End(ProposeError::TooLarge { bytes: 1 }));
+        attempts.others_out(true);
+        assert_eq!(attempts.give_up(GROUP), INTERRUPTED);
     }
 
     #[test]

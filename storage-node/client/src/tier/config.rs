@@ -9,8 +9,11 @@ use storage_node_api::NodeId;
 pub struct Config {
     /// How long an operation is tried before it fails.
     pub deadline: Duration,
-    /// How long one node may take before another is asked as well or instead.
+    /// How long one node may take before another is asked instead.
     pub patience: Duration,
+    /// How long one node may take before another is asked as well, where only
+    /// one is asked at first. No longer than the patience.
+    pub hedge: Duration,
     /// The pause before the second try; a random part of it, up to a half, is
     /// left out.
     pub backoff_min: Duration,
@@ -62,6 +65,7 @@ impl Default for Config {
         Self {
             deadline: Duration::from_secs(10),
             patience: Duration::from_secs(3),
+            hedge: Duration::from_millis(500),
             backoff_min: Duration::from_millis(20),
             backoff_max: Duration::from_millis(500),
             near: None,
@@ -77,6 +81,7 @@ impl Config {
         for (name, time) in [
             ("deadline", self.deadline),
             ("patience", self.patience),
+            ("hedge", self.hedge),
             ("backoff_min", self.backoff_min),
         ] {
             if time.is_zero() {

@@ -16,6 +16,7 @@
 //! node to speak to), and what a node does.
 
 mod attempts;
+mod calls;
 mod client;
 mod commit;
 mod config;

@@ -65,12 +65,17 @@ impl Backoff {
     /// Pauses before another try. Returns false, at once, if the deadline would
     /// pass meanwhile.
     pub(super) async fn pause(&mut self, deadline: &Deadline) -> bool {
-        let pause = self.draw();
-        if pause >= deadline.left() {
+        let Some(pause) = self.next(deadline) else {
             return false;
-        }
+        };
         deadline.clock.sleep(pause).await;
         true
+    }
+
+    /// How long the next pause is; nothing if the deadline would pass meanwhile.
+    pub(super) fn next(&mut self, deadline: &Deadline) -> Option<Duration> {
+        let pause = self.draw();
+        (pause < deadline.left()).then_some(pause)
     }
 
     fn draw(&mut self) -> Duration {

@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use storage_node_api::map::{CLUSTER_GROUP, ClusterMap};
-use storage_node_api::node::{Node, NodeError, NodeFailure};
+use storage_node_api::node::{Node, NodeFailure};
 use storage_node_api::{GroupId, NodeId};
 
+use super::calls::Calls;
 use super::client::Client;
 use super::pace::Deadline;
 use super::search::Search;
@@ -38,6 +39,27 @@ struct Round<E> {
     broken: Option<E>,
     /// Whether nothing but broken replicas was met, so that waiting is no use.
     only_broken: bool,
+}
+
+impl<E: ReplicaError> Round<E> {
+    /// Takes a replica's failure, which may be the end.
+    fn failed(&mut self, failure: NodeFailure<E>, search: &mut Search) -> ControlFlow<E> {
+        match failure {
+            NodeFailure::Failed(error) => match error.replied() {
+                Replied::Answer => return ControlFlow::Break(error),
+                Replied::NotFresh => self.only_broken = false,
+                Replied::Broken => self.broken = Some(error),
+            },
+            NodeFailure::NotLeader { leader } => {
+                self.only_broken = false;
+                if let Some(leader) = leader {
+                    search.hint(leader);
+                }
+            }
+            NodeFailure::Node(_) => self.only_broken = false,
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 impl Client {
@@ -92,44 +114,56 @@ impl Client {
             broken: None,
             only_broken: true,
         };
+        let mut calls = Calls::new(deadline, &self.config);
         let mut search = Search::new(self.nearest(map), None);
-        while let Some(id) = search.next() {
-            let Some(node) = self.link(map, id) else {
+        loop {
+            let asked = search.next();
+            match asked.and_then(|id| Some((id, self.link(map, id)?))) {
+                _ if calls.is_late() => break,
+                Some((id, node)) => {
+                    let asked = ask(node, group);
+                    calls.add(id, self.timed(id, asked));
+                }
+                None if asked.is_some() => continue,
+                // Those that are late may yet answer.
+                None if calls.is_empty() => break,
+                None => {}
+            }
+            let Some((id, said)) = calls.hedged().await else {
+                round.only_broken = false;
+                if let Some(id) = asked {
+                    self.replicas.failed(id, clock.monotonic());
+                }
                 continue;
             };
-            if deadline.left().is_zero() {
-                break;
-            }
-            let began = clock.monotonic();
-            let asked = deadline.within(self.config.patience, ask(node, group));
-            let failure = match asked.await {
-                Some(Ok(answer)) => {
-                    let now = clock.monotonic();
-                    self.replicas.answered(id, now.saturating_sub(began), now);
-                    return ControlFlow::Break(Ok(answer));
-                }
-                Some(Err(failure)) => failure,
-                None => NodeFailure::Node(NodeError::Silent { node: id }),
+            let failure = match said {
+                Ok(answer) => return ControlFlow::Break(Ok(answer)),
+                Err(failure) => failure,
             };
             tracing::debug!(group.id = group.0, node.id = id.0, error = %failure, "a read failed");
-            match failure {
-                NodeFailure::Failed(error) => match error.replied() {
-                    Replied::Answer => return ControlFlow::Break(Err(error)),
-                    Replied::NotFresh => round.only_broken = false,
-                    Replied::Broken => round.broken = Some(error),
-                },
-                NodeFailure::NotLeader { leader } => {
-                    round.only_broken = false;
-                    if let Some(leader) = leader {
-                        search.hint(leader);
-                    }
-                }
-                NodeFailure::Node(_) => round.only_broken = false,
-            }
             self.replicas.failed(id, clock.monotonic());
+            if let ControlFlow::Break(error) = round.failed(failure, &mut search) {
+                return ControlFlow::Break(Err(error));
+            }
         }
         self.maps.doubt();
         ControlFlow::Continue(round)
+    }
+
+    /// A read whose time is remembered once it was answered.
+    async fn timed<T, E: Error + 'static>(
+        &self,
+        id: NodeId,
+        asked: impl Future<Output = Result<T, NodeFailure<E>>>,
+    ) -> Result<T, NodeFailure<E>> {
+        let clock = &self.runtime.clock;
+        let began = clock.monotonic();
+        let said = asked.await;
+        if said.is_ok() {
+            let now = clock.monotonic();
+            self.replicas.answered(id, now.saturating_sub(began), now);
+        }
+        said
     }
 
     /// The nodes of the map, those that are likely to answer soonest first.

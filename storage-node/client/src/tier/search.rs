@@ -23,6 +23,12 @@ impl Search {
         }
     }
 
+    /// The same without these nodes.
+    pub(super) fn without(mut self, nodes: &BTreeSet<NodeId>) -> Self {
+        self.asked.extend(nodes);
+        self
+    }
+
     /// The next node to ask, or nothing once all were asked.
     pub(super) fn next(&mut self) -> Option<NodeId> {
         let hinted = self.hint.take();
@@ -63,6 +69,15 @@ mod tests {
         search.hint(NodeId(3));
         assert_eq!(search.next(), Some(NodeId(1)));
         search.hint(NodeId(2));
+        assert_eq!(search.next(), None);
+    }
+
+    #[test]
+    fn nodes_that_are_left_out_are_not_asked_whoever_names_them() {
+        let without = [NodeId(1)].into();
+        let mut search = Search::new(nodes(&[1, 2]), Some(NodeId(1))).without(&without);
+        assert_eq!(search.next(), Some(NodeId(2)));
+        search.hint(NodeId(1));
         assert_eq!(search.next(), None);
     }
 

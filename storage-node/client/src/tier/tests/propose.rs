@@ -7,7 +7,7 @@ use storage_node_api::order::{Command, ProposeError, Request};
 use storage_node_api::{Effect, Metadata, NodeId, Order, RequestId, Slot, Timestamp, UploadId};
 
 use super::fake::{Call, Do, Fake};
-use super::world::{DEADLINE, PATIENCE, World, map_of};
+use super::world::{DEADLINE, HEDGE, World, map_of};
 
 const SLOT: Slot = Slot(700);
 
@@ -92,7 +92,7 @@ async fn a_leader_lost_on_the_way_does_not_apply_a_write_twice() {
 }
 
 #[tokio::test]
-async fn a_leader_that_hangs_is_left_when_patience_ends() {
+async fn another_node_is_asked_as_well_as_a_leader_that_hangs() {
     let world = World::new(3);
     world
         .node(1)
@@ -100,7 +100,66 @@ async fn a_leader_that_hangs_is_left_when_patience_ends() {
     world.agreed.lock().unwrap().leader = Some(NodeId(2));
     let (committed, took) = world.run(world.client.propose(SLOT, request(1))).await;
     assert_eq!(committed.unwrap().token.index, 1);
-    assert_eq!(took, PATIENCE);
+    assert_eq!(took, HEDGE);
+}
+
+#[tokio::test]
+async fn a_leader_that_is_slow_answers_and_is_asked_once() {
+    let world = World::new(3);
+    let slow = Duration::from_millis(2500);
+    world
+        .node(1)
+        .script(Call::Propose, [Do::After(slow)], Do::Hang);
+    world.agreed.lock().unwrap().leader = Some(NodeId(1));
+    let (committed, took) = world.run(world.client.propose(SLOT, request(1))).await;
+    assert_eq!(committed.unwrap().token.index, 1);
+    assert_eq!(took, slow);
+    assert_eq!(world.node(1).take_calls(Call::Propose), 1);
+}
+
+#[tokio::test]
+async fn a_write_goes_on_as_soon_as_a_silent_leader_has_a_successor() {
+    let world = World::new(3);
+    world.agreed.lock().unwrap().leader = Some(NodeId(1));
+    let first = world.client.propose(SLOT, request(1));
+    world.run(first).await.0.unwrap();
+    world.node(1).always(&[Call::Propose], Do::Hang);
+    let elected = Duration::from_millis(1300);
+    let elect = async {
+        world.runtime.clock.sleep(elected).await;
+        world.agreed.lock().unwrap().leader = Some(NodeId(3));
+    };
+    let propose = world.client.propose(SLOT, request(2));
+    let ((committed, ()), took) = world.run(futures_util::future::join(propose, elect)).await;
+    assert_eq!(committed.unwrap().token.index, 2);
+    assert!(took < elected + HEDGE, "{took:?}");
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_answers_ends_in_time() {
+    for hanging in [&[1_u64][..], &[2], &[1, 2, 3]] {
+        let world = World::new(3);
+        world.agreed.lock().unwrap().leader = None;
+        for id in hanging {
+            world.node(*id).always(&[Call::Propose], Do::Hang);
+        }
+        let (failed, took) = world.run(world.client.propose(SLOT, request(1))).await;
+        assert_eq!(failed, Err(interrupted()), "{hanging:?}");
+        assert!(took <= DEADLINE, "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn while_a_leader_is_silent_nobody_says_that_nothing_happened() {
+    let world = World::new(3);
+    world.agreed.lock().unwrap().leader = Some(NodeId(1));
+    world.node(1).always(&[Call::Propose], Do::Hang);
+    let too_large = Do::Propose(ProposeError::TooLarge { bytes: 1 });
+    for id in [2, 3] {
+        world.node(id).always(&[Call::Propose], too_large.clone());
+    }
+    let (failed, _) = world.run(world.client.propose(SLOT, request(1))).await;
+    assert_eq!(failed, Err(interrupted()));
 }
 
 #[tokio::test]

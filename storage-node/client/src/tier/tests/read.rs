@@ -7,7 +7,7 @@ use storage_node_api::order::{Answer, Query, ReadError};
 use storage_node_api::{Metadata, NodeId, Order, ReadPoint, Slot};
 
 use super::fake::{Call, Do};
-use super::world::{DEADLINE, PATIENCE, World, map_of};
+use super::world::{DEADLINE, HEDGE, World, map_of};
 
 const SLOT: Slot = Slot(3);
 
@@ -32,7 +32,7 @@ async fn the_near_replica_is_read_and_the_others_if_it_cannot_answer() {
         (Do::Fail(NodeError::Unreachable { node }), Duration::ZERO),
         (Do::Read(ReadError::Unavailable { group }), Duration::ZERO),
         (Do::Read(ReadError::ReplicaFailed { group }), Duration::ZERO),
-        (Do::Hang, PATIENCE),
+        (Do::Hang, HEDGE),
     ];
     for (what, expected) in broken {
         let world = World::near(3, 2);
@@ -47,6 +47,18 @@ async fn the_near_replica_is_read_and_the_others_if_it_cannot_answer() {
         world.pass(Duration::from_secs(31)).await;
         assert_eq!(read(&world).await.0, Ok(2));
     }
+}
+
+#[tokio::test]
+async fn a_replica_that_is_slow_answers_if_the_others_are_silent() {
+    let world = World::near(3, 2);
+    let late = Duration::from_secs(2);
+    world.node(2).always(&[Call::Read], Do::After(late));
+    for id in [1, 3] {
+        world.node(id).always(&[Call::Read], Do::Hang);
+    }
+    assert_eq!(read(&world).await, (Ok(2), late));
+    assert_eq!(world.node(2).take_calls(Call::Read), 1);
 }
 
 #[tokio::test]

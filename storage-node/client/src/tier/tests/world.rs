@@ -21,6 +21,7 @@ use crate::tier::{Client, Config, Links};
 pub(super) const DOMAIN: DedupDomain = DedupDomain(3);
 /// How patient the client of a [`World`] is.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const HEDGE: Duration = Duration::from_millis(500);
 /// How long it tries.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -130,6 +131,7 @@ impl World {
         let config = Config {
             deadline: DEADLINE,
             patience: PATIENCE,
+            hedge: HEDGE,
             ..config
         };
         let client = Client::new(
