@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use crate::clone_and_push::create;
+use crate::clone_and_push::{create, filled};
 use crate::forge::TestForge;
+use crate::git::{fails, git, inventory};
 use crate::http::Request;
 
 const REPOSITORY: &str = "/api/v1/repos/alice/project";
@@ -41,6 +42,39 @@ async fn a_deleted_repository_is_gone_for_all_until_its_owner_restores_it() {
     assert_eq!(restored.status, 200, "{}", restored.text());
     assert_eq!(restored.json()["id"], before["id"]);
     assert_eq!(forge.get("/api/v1/repos/alice/old").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_restored_is_cloned_identical_and_its_forks_never_notice() {
+    let forge = filled().await;
+    forge.user("bob").await;
+    let fork = Request::new("POST", &format!("{REPOSITORY}/forks"));
+    assert_eq!(
+        forge.send(fork.by("bob").json(&json!({}))).await.status,
+        202
+    );
+    let clone = async |whose: &str, to: &str| {
+        let (url, to) = (
+            forge.anonymous_url(&format!("{whose}/project.git")),
+            forge.path(to),
+        );
+        let target = to.to_str().unwrap().to_owned();
+        let arguments = ["clone", "-q", "--mirror", &url, &target];
+        git(forge.scratch.path(), &arguments).await;
+        inventory(&to).await
+    };
+    let before = clone("alice", "before").await;
+    let delete = Request::new("DELETE", REPOSITORY).by("alice");
+    assert_eq!(forge.send(delete).await.status, 204);
+    let url = forge.url("alice", "alice/project.git");
+    fails(forge.scratch.path(), &["ls-remote", &url]).await;
+    assert_eq!(clone("bob", "fork").await, before);
+    let own = Request::get("/api/v1/user/deleted/repos");
+    let id = forge.send(own.by("alice")).await.json()[0]["id"].clone();
+    let restore = Request::new("POST", &format!("/api/v1/deleted/repos/{id}/restore"));
+    let restored = forge.send(restore.by("alice").json(&json!({}))).await;
+    assert_eq!(restored.status, 200, "{}", restored.text());
+    assert_eq!(clone("alice", "after").await, before);
 }
 
 #[tokio::test]

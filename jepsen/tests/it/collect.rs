@@ -36,6 +36,22 @@ fn a_deleted_repository_goes_and_pushes_meanwhile_lose_nothing() {
     assert_eq!(droppable(&cluster), 0, "everything has a name");
     let path = format!("/api/v1/repos/{ADMINISTRATOR}/gone");
     http.call("DELETE", &path, None).unwrap();
+    // As long as it can be had back, no cycle takes anything of it.
+    cluster.collect(false).unwrap();
+    let deleted = |of: &str| {
+        let listed = http.call("GET", "/api/v1/user/deleted/repos", None);
+        format!("/api/v1/deleted/repos/{}{of}", listed.unwrap()[0]["id"])
+    };
+    let body = serde_json::json!({});
+    http.call("POST", &deleted("/restore"), Some(&body))
+        .unwrap();
+    Git::at(place.path())
+        .run(&["clone", "--quiet", "--mirror", &url("gone"), "restored"])
+        .unwrap();
+    let restored = Git::at(place.path().join("restored")).summary().unwrap();
+    assert_eq!(restored.objects, source.summary().unwrap().objects);
+    http.call("DELETE", &path, None).unwrap();
+    http.call("DELETE", &deleted(""), None).unwrap();
 
     // What the two shared stays; pushes go on through cycles and a kill.
     let stop = AtomicBool::new(false);
