@@ -236,7 +236,15 @@ impl Node for FakeNode {
 
     async fn status(&self) -> Result<NodeStatus, NodeError> {
         self.enter().await;
-        Err(NodeError::Failing { node: self.id })
+        Ok(NodeStatus {
+            id: self.id,
+            chunk_bytes: 1,
+            chunks: 2,
+            missing_chunks: None,
+            corrupt_chunks: 3,
+            available_bytes: 4,
+            groups: Vec::new(),
+        })
     }
 }
 

@@ -128,6 +128,10 @@ impl Node for RemoteNode {
 
     async fn status(&self) -> Result<NodeStatus, NodeError> {
         match self.call(Call::Status).await? {
+            // Another node listens there by now.
+            Outcome::Status(Ok(status)) if status.id != self.id => {
+                Err(NodeError::Unreachable { node: self.id })
+            }
             Outcome::Status(status) => status,
             _ => Err(self.silent()),
         }

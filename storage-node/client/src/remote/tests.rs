@@ -93,6 +93,18 @@ async fn a_remote_node_answers_like_the_node_itself() {
 }
 
 #[tokio::test]
+async fn a_node_whose_address_another_one_has_does_not_answer() {
+    let cluster = Cluster::new();
+    let fake = Arc::new(FakeNode::new(NodeId(4)));
+    let at = cluster.serve(4, &fake).await;
+    let links = cluster.links(&[], Arc::new(NoPeers));
+    let lost = links.node(&node(3, &at.control, &at.bulk));
+    let unreachable = NodeError::Unreachable { node: NodeId(3) };
+    assert_eq!(lost.status().await, Err(unreachable));
+    assert_eq!(links.node(&at).status().await.unwrap().id, NodeId(4));
+}
+
+#[tokio::test]
 async fn nodes_are_kept_until_they_move() {
     let cluster = Cluster::new();
     let links = cluster.links(&[], Arc::new(NoPeers));
