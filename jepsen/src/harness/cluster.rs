@@ -268,7 +268,12 @@ impl Cluster {
         host: Option<&Arc<Host>>,
     ) -> anyhow::Result<()> {
         let authority = self.authority();
-        let invitation = run(&["cluster", "invite", role, "--data", path(&authority)?])?;
+        let mut invite = vec!["cluster", "invite", role, "--data", path(&authority)?];
+        let seeds: Vec<String> = self.addresses.iter().map(|at| at.0.to_string()).collect();
+        for seed in &seeds {
+            invite.extend(["--seed", seed]);
+        }
+        let invitation = run(&invite)?;
         let file = data.with_extension("invitation");
         std::fs::write(&file, invitation)?;
         let mut arguments = vec![

@@ -39,3 +39,10 @@ fn promises_are_kept_under_faults_of_the_network() {
     let report = judge(&faults, Duration::from_secs(16), None);
     assert!(report.is_kept());
 }
+
+#[test]
+fn promises_are_kept_while_nodes_are_replaced_and_leaders_move() {
+    let faults = ["replace", "transfer"];
+    let report = judge(&faults, Duration::from_secs(8), None);
+    assert!(report.is_kept());
+}
