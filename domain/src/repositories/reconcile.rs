@@ -35,9 +35,9 @@ enum ReconcileError {
 
 impl Repositories {
     /// Finishes or undoes the creations, deletions and purges that a crash left
-    /// half done, and purges what was removed long enough ago. Run it at start and every minute or so; several processes may at
-    /// once. Elapsed time only paces it: taking up what someone is still
-    /// working on does no harm.
+    /// half done, and purges what was removed long enough ago. Run it at start
+    /// and every minute or so; several processes may at once. Elapsed time only
+    /// paces it: taking up what someone is still working on does no harm.
     pub async fn reconcile(&self) -> Result<Reconciled, FactsError> {
         let before = self.facts.now().millis();
         let patience = u64::try_from(RECONCILE_AFTER.as_millis()).unwrap_or(u64::MAX);
