@@ -1,5 +1,5 @@
-//! Macro-benchmarks: each runs the forge and what a user would otherwise use
-//! side by side on one machine in one run, and prints the ratio.
+//! Macro-benchmarks: each runs the forge, or its storage tier, and what a user
+//! would otherwise use side by side on one machine in one run, and prints the ratio.
 //!
 //! Figures of one run compare with each other only; the machine's own noise is
 //! why every figure is given beside the other side's.
@@ -10,6 +10,7 @@
 mod apache;
 mod clones;
 mod fetch_client;
+mod figures;
 mod forge;
 mod processes;
 mod pushes;
@@ -18,15 +19,32 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
 use crate::apache::Apache;
 use crate::forge::Forge;
 use crate::report::Report;
 
 #[derive(Debug, Parser)]
-#[command(name = "benches", about = "Beside git http-backend behind Apache")]
+#[command(name = "benches", about = "Beside what a user would otherwise use")]
 struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The forge beside git http-backend behind Apache.
+    Git(GitOptions),
+    /// The storage tier beside other stores and the bare disk.
+    Figures(figures::Options),
+    /// What a figure starts beside itself.
+    #[command(hide = true)]
+    Synchronise(figures::SyncArguments),
+}
+
+#[derive(Debug, Args)]
+struct GitOptions {
     /// Bare repositories to serve, such as mirrors of well-known projects.
     #[arg(required = true)]
     repositories: Vec<PathBuf>,
@@ -42,7 +60,12 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    let outcome = match Cli::parse().command {
+        Command::Git(options) => git(&options),
+        Command::Figures(options) => figures::run(&options),
+        Command::Synchronise(arguments) => figures::synchronise(&arguments),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -51,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> anyhow::Result<()> {
+fn git(cli: &GitOptions) -> anyhow::Result<()> {
     for repository in &cli.repositories {
         let repository = repository.canonicalize()?;
         let place = tempfile::tempdir()?;

@@ -77,6 +77,11 @@ const CHORES: &[(&str, &str, Chore)] = &[
         "measure beside git's http-backend and the raw disk (names of benches)",
         run::bench,
     ),
+    (
+        "figures",
+        "measure the storage tier beside etcd, restic and the bare disk (names of figures; --help)",
+        run::figures,
+    ),
 ];
 
 fn main() -> ExitCode {

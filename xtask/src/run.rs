@@ -148,7 +148,26 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), String> {
         "--package",
         "benches",
     ])?;
-    program("benches", arguments)
+    program("benches", &[&["git".to_owned()], arguments].concat())
+}
+
+/// `./dev figures`: with the release profile, since processor time is compared with others'.
+pub(crate) fn figures(arguments: &[String]) -> Result<(), String> {
+    setup::all()?;
+    cargo(&[
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "devflow",
+        "--package",
+        "benches",
+    ])?;
+    built(
+        "release",
+        "benches",
+        &[&["figures".to_owned()], arguments].concat(),
+    )
 }
 
 fn black_box(name: &str, arguments: &[String]) -> Result<(), String> {
@@ -179,11 +198,15 @@ fn cargo(arguments: &[&str]) -> Result<(), String> {
 
 /// Replaces this process, so that signals reach the program.
 fn program(name: &str, arguments: &[String]) -> Result<(), String> {
+    built("debug", name, arguments)
+}
+
+fn built(profile: &str, name: &str, arguments: &[String]) -> Result<(), String> {
     use std::os::unix::process::CommandExt;
 
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .ok_or("CARGO_TARGET_DIR is not set: run this through ./dev")?;
-    let path = PathBuf::from(target).join("debug").join(name);
+    let path = PathBuf::from(target).join(profile).join(name);
     let error = Command::new(&path).args(arguments).exec();
     Err(format!("run {}: {error}", path.display()))
 }

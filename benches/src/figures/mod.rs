@@ -1,0 +1,67 @@
+//! What the storage tier promises in figures, each beside what a user would
+//! otherwise use, in turns in one run.
+//!
+//! A figure is a ratio: of one round, in which both sides work at short
+//! intervals, and then the median of the rounds. Where a goal is a number of
+//! milliseconds or megabytes it is measured alone.
+
+mod etcd;
+mod peer;
+mod report;
+mod small_writes;
+mod tier;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+pub(crate) use peer::{SyncArguments, synchronise};
+
+/// Which figures, and how long.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Which; all of them unless some are named.
+    #[arg(value_enum)]
+    which: Vec<Figure>,
+    /// Rounds in which both sides take turns.
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Where both sides keep their data: a new directory on the disk that is
+    /// measured.
+    #[arg(long, value_name = "DIR")]
+    place: Option<PathBuf>,
+}
+
+/// One figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Figure {
+    /// Small committed writes on three nodes beside etcd and beside three
+    /// processes that only synchronise.
+    SmallWrites,
+}
+
+/// Measures and prints what was asked for.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let which = match options.which.as_slice() {
+        [] => Figure::value_variants(),
+        some => some,
+    };
+    for figure in which {
+        let place = match &options.place {
+            Some(directory) => tempfile::tempdir_in(directory)?,
+            None => tempfile::tempdir()?,
+        };
+        let report = match figure {
+            Figure::SmallWrites => small_writes::measure(place.path(), options.rounds)?,
+        };
+        report.print();
+    }
+    Ok(())
+}
+
+/// A runtime for the clients of one figure.
+fn clients() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
