@@ -41,6 +41,9 @@ enum Command {
     /// What a figure starts beside itself.
     #[command(hide = true)]
     Synchronise(figures::SyncArguments),
+    /// What a figure starts beside itself.
+    #[command(hide = true)]
+    Send(figures::SendArguments),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Git(options) => git(&options),
         Command::Figures(options) => figures::run(&options),
         Command::Synchronise(arguments) => figures::synchronise(&arguments),
+        Command::Send(arguments) => figures::send(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,12 +33,19 @@ pub(crate) fn processor_time(group: u32) -> anyhow::Result<Duration> {
 
 /// Anonymous resident memory of one process, in MiB.
 pub(crate) fn anonymous_mib(process: u32) -> anyhow::Result<u64> {
+    status_mib(process, "RssAnon:")
+}
+
+/// Resident memory of one process, in MiB.
+pub(crate) fn resident_mib(process: u32) -> anyhow::Result<u64> {
+    status_mib(process, "VmRSS:")
+}
+
+fn status_mib(process: u32, key: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
     let kib = line
         .and_then(|line| line.split_whitespace().next())
-        .context("no RssAnon")?;
+        .with_context(|| format!("no {key}"))?;
     Ok(kib.parse::<u64>()? / 1024)
 }

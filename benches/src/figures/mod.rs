@@ -5,17 +5,22 @@
 //! intervals, and then the median of the rounds. Where a goal is a number of
 //! milliseconds or megabytes it is measured alone.
 
+mod blobs;
+mod content;
 mod etcd;
+mod idle;
 mod peer;
 mod report;
 mod small_writes;
 mod tier;
+mod tls;
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 pub(crate) use peer::{SyncArguments, synchronise};
+pub(crate) use tls::{SendArguments, send};
 
 /// Which figures, and how long.
 #[derive(Clone, Debug, Args)]
@@ -38,6 +43,10 @@ enum Figure {
     /// Small committed writes on three nodes beside etcd and beside three
     /// processes that only synchronise.
     SmallWrites,
+    /// Blobs of one client beside a raw writer and a raw reader.
+    Blobs,
+    /// Many groups that nobody writes to.
+    IdleGroups,
 }
 
 /// Measures and prints what was asked for.
@@ -53,6 +62,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         };
         let report = match figure {
             Figure::SmallWrites => small_writes::measure(place.path(), options.rounds)?,
+            Figure::Blobs => blobs::measure(place.path(), options.rounds)?,
+            Figure::IdleGroups => idle::measure(place.path(), options.rounds)?,
         };
         report.print();
     }
