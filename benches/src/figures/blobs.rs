@@ -55,7 +55,7 @@ fn one_size(
 ) -> anyhow::Result<()> {
     let clients = clients()?;
     let cluster = Cluster::start(place, 3, 0)?;
-    let tier = clients.block_on(async { Tier::enter(&cluster.data(0), None) })?;
+    let tier = clients.block_on(async { Tier::enter(&cluster.data(0)) })?;
     let mut content = random(size, &tier.runtime);
     let file = place.join("raw");
     std::fs::write(&file, &content)?;

@@ -7,13 +7,18 @@
 
 mod blobs;
 mod content;
+mod deduplication;
 mod etcd;
+mod foreground;
 mod idle;
 mod peer;
+mod rebuild;
+mod regions;
 mod report;
 mod small_writes;
 mod tier;
 mod tls;
+mod transfer;
 
 use std::path::PathBuf;
 
@@ -35,6 +40,10 @@ pub(crate) struct Options {
     /// measured.
     #[arg(long, value_name = "DIR")]
     place: Option<PathBuf>,
+    /// For deduplication: a directory whose files, in the order of their names,
+    /// are versions of one thing. May be given several times.
+    #[arg(long, value_name = "DIR")]
+    versions: Vec<PathBuf>,
 }
 
 /// One figure.
@@ -45,8 +54,16 @@ enum Figure {
     SmallWrites,
     /// Blobs of one client beside a raw writer and a raw reader.
     Blobs,
+    /// Regions that are far apart, beside one.
+    Regions,
     /// Many groups that nobody writes to.
     IdleGroups,
+    /// Successive versions beside restic and borg.
+    Deduplication,
+    /// A node whose disk was lost, beside a raw copy.
+    Rebuild,
+    /// A planned change of leader.
+    Transfer,
 }
 
 /// Measures and prints what was asked for.
@@ -63,7 +80,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let report = match figure {
             Figure::SmallWrites => small_writes::measure(place.path(), options.rounds)?,
             Figure::Blobs => blobs::measure(place.path(), options.rounds)?,
+            Figure::Regions => regions::measure(place.path(), options.rounds)?,
             Figure::IdleGroups => idle::measure(place.path(), options.rounds)?,
+            Figure::Deduplication => deduplication::measure(place.path(), &options.versions)?,
+            Figure::Rebuild => rebuild::measure(place.path(), options.rounds)?,
+            Figure::Transfer => transfer::measure(place.path(), options.rounds)?,
         };
         report.print();
     }

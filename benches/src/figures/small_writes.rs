@@ -35,7 +35,7 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
         "the other",
     );
     clients.block_on(async {
-        let tier = Arc::new(Tier::enter(&cluster.data(0), None)?);
+        let tier = Arc::new(Tier::enter(&cluster.data(0))?);
         let mut ours = Branch::new(tier.repository(Slot(0)).await?, "main")?;
         let bytes = ours.request_bytes(&tier)?;
         let value = vec![0x5a; bytes];

@@ -37,9 +37,18 @@ pub(crate) struct Branch {
 }
 
 impl Tier {
-    /// A client with the identity of a data directory, in a region or in none.
-    /// To be called in a tokio runtime.
-    pub(crate) fn enter(data: &Path, region: Option<&str>) -> anyhow::Result<Self> {
+    /// A client with the identity of a data directory. To be called in a tokio
+    /// runtime.
+    pub(crate) fn enter(data: &Path) -> anyhow::Result<Self> {
+        Self::enter_from(data, None, Choice::Auto)
+    }
+
+    /// The same from a region, with a choice of how chunks travel.
+    pub(crate) fn enter_from(
+        data: &Path,
+        region: Option<&str>,
+        choice: Choice,
+    ) -> anyhow::Result<Self> {
         let runtime = Runtime::real();
         let directory = data.join("identity");
         let identity = Identity::load(&directory)?;
@@ -53,7 +62,7 @@ impl Tier {
         let region = region.map(str::to_owned);
         let tcp = Arc::new(TcpTransport::new(&identity, runtime.clone())?);
         let quic = Arc::new(QuicTransport::new(&identity, runtime.clone())?);
-        let route = Route::new(tcp, quic, Choice::Auto, region.clone());
+        let route = Route::new(tcp, quic, choice, region.clone());
         let metrics = bulk::Metrics::default();
         let alone = Arc::new(NoPeers);
         let links = RemoteLinks::new(&identity, route, &seeds, alone, runtime.clone(), metrics)?;

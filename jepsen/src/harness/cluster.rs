@@ -17,7 +17,7 @@ use crate::network::Host;
 pub struct Layout {
     /// The hosts; none for loopback.
     pub hosts: Vec<Arc<Host>>,
-    /// For each node its environment.
+    /// For each process its environment; those that have none left have none.
     pub variables: Vec<Vec<(String, String)>>,
 }
 
@@ -69,6 +69,15 @@ pub struct GroupStatus {
     pub voters: Vec<u64>,
     /// The hash of the state at `applied`, in hexadecimal.
     pub state_hash: String,
+}
+
+impl Layout {
+    fn variables_of(&self, process: usize) -> Vec<(&str, &str)> {
+        let variables = self.variables.get(process).into_iter().flatten();
+        variables
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect()
+    }
 }
 
 impl Cluster {
@@ -215,12 +224,7 @@ impl Cluster {
         }
         let name = format!("node{number}");
         let arguments = ["storage-node", "--data", path(&data)?];
-        let variables = self.layout.variables.get(number - 1);
-        let variables: Vec<(&str, &str)> = variables
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-            .collect();
+        let variables = self.layout.variables_of(number - 1);
         let node = Process::start_on(host, &name, &arguments, &variables, 2, &self.directory)?;
         self.nodes.push(node);
         self.addresses.push((listen, bulk));
@@ -255,7 +259,9 @@ impl Cluster {
         };
         let address = address.to_string();
         let arguments = ["frontend", "--data", path(&data)?, "--http", &address];
-        let frontend = Process::start_on(host, &name, &arguments, &[], 1, &self.directory)?;
+        let variables = self.layout.variables_of(self.nodes.len() + number - 1);
+        let frontend =
+            Process::start_on(host, &name, &arguments, &variables, 1, &self.directory)?;
         self.frontends.push(frontend);
         Ok(())
     }
