@@ -16,6 +16,8 @@ const GROUPS: [u16; 2] = [4, 1000];
 const QUIET: Duration = Duration::from_secs(30);
 /// How long each round is.
 const ROUND: Duration = Duration::from_secs(10);
+/// How long all nodes may take to vote in all groups.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// Nodes.
 const NODES: usize = 3;
 
@@ -28,6 +30,7 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
         let variable = ("DEVFLOW_NODE__GROUPS".to_owned(), groups.to_string());
         let layout = Layout {
             variables: vec![vec![variable]; NODES],
+            patience: Some(PATIENCE),
             ..Layout::default()
         };
         let began = Instant::now();

@@ -6,6 +6,7 @@
 //! milliseconds or megabytes it is measured alone.
 
 mod blobs;
+mod collection;
 mod content;
 mod deduplication;
 mod etcd;
@@ -40,6 +41,9 @@ pub(crate) struct Options {
     /// measured.
     #[arg(long, value_name = "DIR")]
     place: Option<PathBuf>,
+    /// For collection: how many there are to begin with.
+    #[arg(long, default_value_t = 1_000_000)]
+    chunks: usize,
     /// For deduplication: a directory whose files, in the order of their names,
     /// are versions of one thing. May be given several times.
     #[arg(long, value_name = "DIR")]
@@ -62,6 +66,8 @@ enum Figure {
     Deduplication,
     /// A node whose disk was lost, beside a raw copy.
     Rebuild,
+    /// A million chunks, half of them dead.
+    Collection,
     /// A planned change of leader.
     Transfer,
 }
@@ -84,6 +90,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             Figure::IdleGroups => idle::measure(place.path(), options.rounds)?,
             Figure::Deduplication => deduplication::measure(place.path(), &options.versions)?,
             Figure::Rebuild => rebuild::measure(place.path(), options.rounds)?,
+            Figure::Collection => collection::measure(place.path(), options.chunks)?,
             Figure::Transfer => transfer::measure(place.path(), options.rounds)?,
         };
         report.print();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use jepsen::harness::Cluster;
+use anyhow::{Context, ensure};
+use jepsen::harness::{Cluster, Status};
 use storage_node_api::Slot;
 use storage_node_api::order::Order;
 
@@ -34,17 +34,15 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
     let (mut during, mut quiet) = (Vec::new(), Vec::new());
     for _ in 0..rounds * TRANSFERS {
         let status = cluster.status()?;
-        let groups = status.nodes.iter().flat_map(|node| &node.groups);
-        let leader = groups
-            .filter(|found| found.group == group)
-            .find_map(|found| found.leader)
-            .context("nobody leads")?;
+        let leader = leader_of(&status, group)?;
         let other = status.nodes.iter().find(|node| node.id != leader);
         let other = other.context("there is one node only")?.id;
         let before = Instant::now();
         thread::sleep(WATCHED);
         let began = Instant::now();
         cluster.transfer(group, other)?;
+        let leader = leader_of(&cluster.status()?, group)?;
+        ensure!(leader == other, "group {group} is led by {leader}, not by {other}");
         thread::sleep(WATCHED);
         quiet.push(foreground.longest(before, began));
         during.push(foreground.longest(began, Instant::now()));
@@ -62,4 +60,15 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
         during.len()
     ));
     Ok(report)
+}
+
+/// The leader by the word of most who say one.
+fn leader_of(status: &Status, group: u64) -> anyhow::Result<u64> {
+    let groups = status.nodes.iter().flat_map(|node| &node.groups);
+    let mut leaders: Vec<u64> = groups
+        .filter(|found| found.group == group)
+        .filter_map(|found| found.leader)
+        .collect();
+    leaders.sort_unstable();
+    leaders.get(leaders.len() / 2).copied().context("nobody leads")
 }

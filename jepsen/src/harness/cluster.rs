@@ -12,6 +12,9 @@ use super::Http;
 use super::process::{Process, devflow, free_address};
 use crate::network::Host;
 
+/// How long a new cluster may take to settle.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Where each process of a cluster runs, in the order nodes, then frontends.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
@@ -19,6 +22,8 @@ pub struct Layout {
     pub hosts: Vec<Arc<Host>>,
     /// For each process its environment; those that have none left have none.
     pub variables: Vec<Vec<(String, String)>>,
+    /// How long the nodes may take to vote in all groups; a minute unless given.
+    pub patience: Option<Duration>,
 }
 
 /// Storage nodes and frontends, on loopback or on hosts of a network of our own.
@@ -105,7 +110,8 @@ impl Cluster {
         for number in 1..=nodes {
             cluster.add_node(number)?;
         }
-        let settled = cluster.wait_until_settled(Duration::from_secs(60))?;
+        let patience = cluster.layout.patience.unwrap_or(START_PATIENCE);
+        let settled = cluster.wait_until_settled(patience)?;
         cluster.ids = settled.nodes.iter().map(|node| node.id).collect();
         for number in 1..=frontends {
             cluster.add_frontend(number)?;
