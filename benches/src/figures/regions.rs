@@ -247,7 +247,10 @@ impl World {
             // The first connect and learn what is near.
             for number in 0..READS + READS / 2 {
                 let began = Instant::now();
-                let refs = tier.refs(of, point.clone()).await?;
+                let refs = tier.refs(of, point.clone()).await;
+                let refs = refs.with_context(|| {
+                    format!("read number {number}, {point:?}, from {}", REGIONS[at])
+                })?;
                 ensure!(refs == 1, "{refs} refs");
                 if number >= READS / 2 {
                     times.push(millis(began.elapsed()));
