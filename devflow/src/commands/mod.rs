@@ -7,6 +7,7 @@ pub(crate) mod cluster;
 mod collect;
 pub(crate) mod frontend;
 pub(crate) mod git;
+mod health;
 mod identity;
 mod node;
 mod policy;

@@ -19,6 +19,7 @@ pub mod content;
 pub mod dump;
 mod effect;
 pub mod event;
+pub mod health;
 mod ids;
 pub mod limits;
 pub mod map;

@@ -10,6 +10,7 @@ use runtime::run_blocking;
 use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::dump::{DumpOrder, DumpPart};
+use storage_node_api::health::HealthReport;
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
 use storage_node_api::map::{ClusterMap, METADATA_GROUP};
 use storage_node_api::members::{MembersReport, TransferError};
@@ -235,6 +236,10 @@ impl Node for StorageNode {
 
     async fn members(&self) -> Result<MembersReport, NodeError> {
         Ok(self.members_report())
+    }
+
+    async fn health(&self) -> Result<HealthReport, NodeError> {
+        Ok(self.health_report())
     }
 
     async fn transfer(&self, group: GroupId, to: NodeId) -> Result<(), NodeFailure<TransferError>> {

@@ -6,6 +6,7 @@ mod standing;
 mod stores;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kv::KeyValue;
 use prometheus_client::registry::Registry;
@@ -25,6 +26,7 @@ pub use stores::{MetadataPlace, Stores, StoresError};
 
 use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError, had_log, has_log};
 use crate::node::collect::{self, Collecting};
+use crate::node::health::{self, Health};
 use crate::node::scrub::{self, Scrubbing};
 use crate::node::{FoundError, MembersMetrics, Parts, Space, StorageNode};
 use crate::replica::{DataMachine, MetadataMachine, StateView};
@@ -176,6 +178,12 @@ pub async fn start(
     });
 
     let metrics = Metrics::register(registry);
+    let health = Health::new(
+        metrics.raft.recent_syncs.clone(),
+        metrics.chunks.recent_commits.clone(),
+        Duration::from_millis(config.slow_sync_millis),
+        metrics.health,
+    );
     let chunks = open_chunks(&stores, &record, id, config, &runtime, metrics.chunks).await?;
     let raft = start_raft(&stores, config, id, network.peers, &runtime, metrics.raft).await?;
     let (map_sender, _) = watch::channel(None);
@@ -217,6 +225,7 @@ pub async fn start(
         )),
         files: stores.files,
         members: metrics.members,
+        health,
     });
     node.learn(&map);
     if is_new && matches!(membership, Membership::Founder { .. }) {
@@ -259,6 +268,7 @@ struct Metrics {
     scrub: scrub::Metrics,
     collect: collect::Metrics,
     members: MembersMetrics,
+    health: health::Metrics,
 }
 
 impl Metrics {
@@ -270,6 +280,9 @@ impl Metrics {
         metrics
             .raft
             .register(registry.sub_registry_with_prefix("devflow_raft"));
+        metrics
+            .health
+            .register(registry.sub_registry_with_prefix("devflow_health"));
         metrics
             .scrub
             .register(registry.sub_registry_with_prefix("devflow_scrub"));
