@@ -10,4 +10,5 @@ mod identity;
 mod members;
 mod policies;
 mod repair;
+mod slow;
 mod world;

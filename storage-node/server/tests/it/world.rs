@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ use storage_node_server::directory::NodeRecord;
 use storage_node_server::start::{
     Addresses, Config, Membership, MetadataPlace, Network, StartError, Stores, start,
 };
+
+use crate::slow::SlowLog;
 
 /// How long anything may take to come about.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,6 +73,8 @@ pub(crate) struct Disks {
     pub(crate) volumes: MemoryFiles,
     pub(crate) log: Memory,
     pub(crate) state: Memory,
+    /// How much longer a sync of its log takes than it should, in milliseconds.
+    slow_log: Arc<AtomicU64>,
 }
 
 impl Disks {
@@ -80,6 +84,7 @@ impl Disks {
             volumes: MemoryFiles::new(),
             log: Memory::new(&raft::FAMILIES),
             state: Memory::new(&Stores::state_families()),
+            slow_log: Arc::default(),
         }
     }
 
@@ -90,19 +95,23 @@ impl Disks {
                 Arc::new(self.volumes.clone()),
                 Arc::new(Lie(Arc::clone(lie))),
             )),
-            log: Arc::new(self.log.clone()),
+            log: Arc::new(SlowLog {
+                log: self.log.clone(),
+                millis: Arc::clone(&self.slow_log),
+            }),
             state: Arc::new(self.state.clone()),
             metadata: MetadataPlace::Memory,
         }
     }
 
     /// What a power failure leaves.
-    fn crashed(&self, survives: Survives) -> Self {
+    pub(crate) fn crashed(&self, survives: Survives) -> Self {
         Self {
             files: self.files.crash(survives),
             volumes: self.volumes.crash(survives),
             log: self.log.crash(survives),
             state: self.state.crash(survives),
+            slow_log: Arc::clone(&self.slow_log),
         }
     }
 }
@@ -213,6 +222,12 @@ impl World {
     /// From now on the volumes' syncs do nothing.
     pub(crate) fn forget_volume_syncs(&self) {
         self.volumes_lie.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on each sync of a node's log takes so much longer.
+    pub(crate) fn slow_log(&self, id: NodeId, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap();
+        self.disks[&id].slow_log.store(millis, Ordering::SeqCst);
     }
 
     /// Ends a node as a power failure does.
