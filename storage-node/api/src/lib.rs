@@ -32,6 +32,7 @@ pub mod placement;
 pub mod refs;
 pub mod repository;
 pub mod scrub;
+pub mod slots;
 mod storage;
 pub mod suite;
 

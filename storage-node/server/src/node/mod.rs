@@ -20,6 +20,7 @@ mod refuse;
 mod repair;
 mod replicas;
 pub(crate) mod scrub;
+mod slots;
 mod space;
 mod upgrade;
 
@@ -193,7 +194,7 @@ impl StorageNode {
         };
         [CLUSTER_GROUP, METADATA_GROUP]
             .into_iter()
-            .chain(map.groups.iter().map(|range| range.group))
+            .chain(map.data_groups())
             .filter_map(|id| self.group(id).map(|group| (id, group)))
             .collect()
     }

@@ -12,7 +12,7 @@ use storage_node_api::content::{Receipt, Session};
 use storage_node_api::dump::{DumpOrder, DumpPart};
 use storage_node_api::health::HealthReport;
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
-use storage_node_api::map::{ClusterMap, METADATA_GROUP};
+use storage_node_api::map::{ClusterMap, FIRST_DATA_GROUP, METADATA_GROUP};
 use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{GroupStatus, Node, NodeError, NodeFailure, NodeStatus, Presence};
@@ -291,6 +291,10 @@ impl StorageNode {
             ReadPoint::AtLeast(token) if token.group == group => {
                 replica.wait_applied(token.index).await
             }
+            // Of the group that had the slot before.
+            ReadPoint::AtLeast(token) if is_data(token.group) && is_data(group) => {
+                replica.read_index().await.map(drop)
+            }
             ReadPoint::AtLeast(_) | ReadPoint::Stale => Ok(()),
         }
         .map_err(|_| NotReached)
@@ -375,4 +379,8 @@ fn not_executed(error: &raft::ProposeError) -> NodeFailure<ExecuteError> {
         | raft::ProposeError::Timeout { .. }
         | raft::ProposeError::Stopped { .. } => NodeFailure::Failed(ExecuteError::Interrupted),
     }
+}
+
+fn is_data(group: GroupId) -> bool {
+    group >= FIRST_DATA_GROUP
 }

@@ -373,6 +373,7 @@ fn first_map(
             next_node: id.0 + 1,
             ..Members::default()
         }),
+        moves: Box::default(),
     }
 }
 
@@ -407,8 +408,8 @@ async fn open_groups(
     if trusted(METADATA_GROUP) {
         raft.open(raft_id(METADATA_GROUP), Box::new(facts)).await?;
     }
-    for range in map.groups.iter().filter(|range| trusted(range.group)) {
-        let group = raft_id(range.group);
+    for id in map.data_groups().into_iter().filter(|id| trusted(*id)) {
+        let group = raft_id(id);
         let machine = DataMachine::new(group, Arc::clone(&stores.state), Box::new(|| {}));
         raft.open(group, Box::new(machine)).await?;
     }

@@ -20,13 +20,13 @@ use crate::crashes::{Outcome, Pusher};
 use crate::world::{Place, World};
 
 /// Somebody who pushes all the time.
-struct Traffic {
+pub(crate) struct Traffic {
     stop: Arc<AtomicBool>,
     pushing: JoinHandle<Pusher>,
 }
 
 impl Traffic {
-    async fn begin(world: &World) -> Self {
+    pub(crate) async fn begin(world: &World) -> Self {
         let mut pusher = Pusher::begin(world.storage(), world.runtime.clone()).await;
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
@@ -41,7 +41,7 @@ impl Traffic {
     }
 
     /// Ends it, and holds what is there against what was told.
-    async fn end(self, at_least: usize) -> Pusher {
+    pub(crate) async fn end(self, at_least: usize) -> Pusher {
         self.stop.store(true, Ordering::SeqCst);
         let mut pusher = self.pushing.await.unwrap();
         pusher.push().await;

@@ -10,10 +10,12 @@ use kv::Memory;
 use prometheus_client::registry::Registry;
 use raft::memory::Network as RaftNetwork;
 use runtime::{File, FileHooks, HookedFiles, MemoryFiles, Runtime, Survives};
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, MembersChange, Node as MapNode, Standing};
+use storage_node_api::map::{
+    CLUSTER_GROUP, ClusterMap, MembersChange, Node as MapNode, SlotsChange, Standing,
+};
 use storage_node_api::node::Node;
 use storage_node_api::order::{Command, Join, Refusal, Reply, Request};
-use storage_node_api::{ClusterId, Incarnation, NodeId, RequestId, Storage};
+use storage_node_api::{ClusterId, Incarnation, MapEpoch, NodeId, RequestId, Storage};
 use storage_node_client::tier::{Client, Config as ClientConfig, Links, NoPeers};
 use storage_node_server::StorageNode;
 use storage_node_server::directory::NodeRecord;
@@ -331,21 +333,37 @@ impl World {
 
     /// Changes the members, for the map that was seen.
     pub(crate) async fn change_seen(&self, map: &ClusterMap, change: &MembersChange) -> Reply {
-        let request = Request {
-            id: RequestId::random(&*self.runtime.random),
-            time: self.runtime.clock.now(),
-            command: Command::ChangeMembers {
-                seen: map.epoch,
-                change: change.clone(),
-            },
-        };
-        self.ask(request).await
+        let (seen, change) = (map.epoch, change.clone());
+        self.order(Command::ChangeMembers { seen, change }).await
+    }
+
+    async fn order(&self, command: Command) -> Reply {
+        let id = RequestId::random(&*self.runtime.random);
+        let time = self.runtime.clock.now();
+        self.ask(Request { id, time, command }).await
     }
 
     /// Changes the members, again while others change the map in between.
     pub(crate) async fn change(&self, change: MembersChange) -> Reply {
+        self.order_for_map(|seen| Command::ChangeMembers {
+            seen,
+            change: change.clone(),
+        })
+        .await
+    }
+
+    /// Changes the slots, again while others change the map in between.
+    pub(crate) async fn divide(&self, change: SlotsChange) -> Reply {
+        self.order_for_map(|seen| Command::ChangeSlots {
+            seen,
+            change: change.clone(),
+        })
+        .await
+    }
+
+    async fn order_for_map(&self, command: impl Fn(MapEpoch) -> Command) -> Reply {
         for _ in 0..200 {
-            match self.change_seen(&self.map(), &change).await {
+            match self.order(command(self.map().epoch)).await {
                 Reply::Refused(Refusal::MapChanged { .. }) => {
                     self.runtime.clock.sleep(Duration::from_millis(20)).await;
                 }
