@@ -15,6 +15,7 @@ mod probes;
 mod progress;
 mod scrub;
 pub(crate) mod serve;
+mod slots;
 mod status;
 pub(crate) mod storage_node;
 mod verify;

@@ -17,6 +17,7 @@ use super::collect;
 use super::health;
 use super::progress::Progress;
 use super::scrub::{faults, progress};
+use super::slots;
 
 /// Asks every node of the map how it is.
 pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
@@ -52,6 +53,9 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("cluster {}, map epoch {}", map.cluster, map.epoch);
+    if let Some(line) = slots::moving(&map) {
+        println!("{line}");
+    }
     let now = runtime.clock.now();
     for (node, status, scrub, collected, health) in &nodes {
         match status {
