@@ -58,7 +58,7 @@ pub(super) fn follow(txn: &mut Txn<'_>, map: &ClusterMap) -> Result<(), Fault> {
     let lost = had.into_iter().flat_map(|span| without(span, &has));
     let moving = map.moves.moving.as_ref();
     let closing = moving.filter(|moving| moving.phase == Phase::Closing);
-    let closed: Vec<SlotSpan> = closing.map(|closing| span(closing)).into_iter().collect();
+    let closed: Vec<SlotSpan> = closing.map(span).into_iter().collect();
     let after = Borders {
         open: has
             .iter()

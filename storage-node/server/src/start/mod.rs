@@ -178,19 +178,12 @@ pub async fn start(
     });
 
     let metrics = Metrics::register(registry);
-    let health = Health::new(
-        metrics.raft.recent_syncs.clone(),
-        metrics.chunks.recent_commits.clone(),
-        Duration::from_millis(config.slow_sync_millis),
-        metrics.health,
-    );
+    let floor = Duration::from_millis(config.slow_sync_millis);
+    let health = metrics.health(floor);
     let chunks = open_chunks(&stores, &record, id, config, &runtime, metrics.chunks).await?;
     let raft = start_raft(&stores, config, id, network.peers, &runtime, metrics.raft).await?;
     let (map_sender, _) = watch::channel(None);
-    let facts = MetadataMachine::new(match &stores.metadata {
-        MetadataPlace::Directory(path) => SqliteMachine::open(path),
-        MetadataPlace::Memory => SqliteMachine::in_memory(),
-    }?);
+    let facts = open_facts(&stores.metadata)?;
     let reader = facts.reader();
     let distrusted = Distrusted::load(&*stores.files)?;
     let trusted = |group: GroupId| !distrusted.0.iter().any(|fault| fault.group == group);
@@ -235,6 +228,14 @@ pub async fn start(
     Ok(node)
 }
 
+fn open_facts(place: &MetadataPlace) -> Result<MetadataMachine, StartError> {
+    let machine = match place {
+        MetadataPlace::Directory(path) => SqliteMachine::open(path),
+        MetadataPlace::Memory => SqliteMachine::in_memory(),
+    };
+    Ok(MetadataMachine::new(machine?))
+}
+
 /// Starts Raft, and remembers that there has been a log from now on.
 async fn start_raft(
     stores: &Stores,
@@ -272,6 +273,14 @@ struct Metrics {
 }
 
 impl Metrics {
+    /// What finds out from the times of syncs whether the node is slow; see
+    /// [`Health::new`] for the floor.
+    fn health(&self, floor: Duration) -> Health {
+        let log = self.raft.recent_syncs.clone();
+        let volumes = self.chunks.recent_commits.clone();
+        Health::new(log, volumes, floor, self.health.clone())
+    }
+
     fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         metrics
