@@ -271,7 +271,7 @@ async fn a_survivor_makes_a_cluster_again_and_the_lost_ones_never_rejoin() {
     world.voting(&[survivor]).await;
     assert_eq!(pusher.faults().await, [] as [String; 0]);
     for lost in ids([1, 2]) {
-        assert_eq!(world.map().standing(lost), Standing::Gone);
+        world.stands(lost, Standing::Gone).await;
         let refused = world.try_launch(lost).await;
         assert!(
             matches!(refused, Err(StartError::Refused { .. })),
