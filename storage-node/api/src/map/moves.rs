@@ -24,7 +24,7 @@ pub const MOVE_SLOTS: u16 = 64;
 /// What a map has of moves, since [`SLOTS_VERSION`](super::SLOTS_VERSION).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moves {
-    /// Groups without slots: new ones.
+    /// Groups without slots: new ones, and those whose last one left before another came.
     pub made: Vec<Made>,
     /// How the slots are to be divided; empty if they are as they are to be.
     pub wanted: Vec<SlotRange>,
@@ -34,7 +34,7 @@ pub struct Moves {
     pub begun: u64,
 }
 
-/// A group that owns no slot yet.
+/// A group that owns no slot at present.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
     /// The group.
@@ -42,7 +42,7 @@ pub struct Made {
     /// Its first voters and where each listens for control. Each of them begins the group's log with
     /// just these, so that it does not matter which of them does.
     pub voters: Vec<(NodeId, String)>,
-    /// It has a leader and has adopted a map.
+    /// It has a leader and has adopted a map: its log has begun, and nobody reads the voters.
     pub up: bool,
 }
 
@@ -307,6 +307,14 @@ impl ClusterMap {
         self.groups = ranges(&owners);
         self.moves.moving = None;
         self.moves.made.retain(|made| made.group != moving.to);
+        if !owners.contains(&moving.from) {
+            // It stays a group: what it is to have is on its way, and its members open it by this map.
+            self.moves.made.push(Made {
+                group: moving.from,
+                voters: Vec::new(),
+                up: true,
+            });
+        }
         let wanted = std::mem::take(&mut self.moves.wanted);
         if !wanted.is_empty() {
             self.set_wanted(&self::owners(&wanted));
@@ -468,6 +476,36 @@ mod tests {
             to: FIRST,
         };
         assert_eq!(map.moved(&rest), Err(SlotsError::Emptied(SECOND)));
+    }
+
+    #[test]
+    fn a_group_whose_last_slots_leave_before_others_come_stays_a_group() {
+        let mut map = after(&map("a1 a1 a1"), &SlotsChange::Divide(2));
+        let to = |first, last, to| SlotsChange::Move {
+            first: Slot(first),
+            last: Slot(last),
+            to,
+        };
+        for change in [to(0, 1023, FIRST), to(0, 0, SECOND)] {
+            map = after(&map, &change);
+        }
+        settle(&mut map);
+        assert_eq!(map.group_of(Slot(0)), SECOND);
+        // Its only slot is the first to go.
+        for change in [to(5, 5, SECOND), to(0, 0, FIRST)] {
+            map = after(&map, &change);
+        }
+        while let Some(next) = map.next_move() {
+            for change in [
+                SlotsChange::Begin(map.moves.begun),
+                SlotsChange::Copied(next.number),
+                SlotsChange::Closed(next.number),
+            ] {
+                map = after(&map, &change);
+                assert_eq!(map.data_groups(), [FIRST, SECOND]);
+            }
+        }
+        assert_eq!((map.group_of(Slot(5)), map.moves.made.len()), (SECOND, 0));
     }
 
     #[test]
