@@ -4,6 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use runtime::Recent;
 
 /// Counters of one node's [`Raft`](crate::Raft). Clones share them.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Metrics {
     pub log_bytes: Counter,
     /// Time of one synced batch of the log.
     pub log_sync_seconds: Histogram,
+    /// The same lately; not shown.
+    pub recent_syncs: Recent,
     /// Operations that wait for the log writer.
     pub log_queue: Gauge,
     /// Proposals accepted for appending.
@@ -39,6 +42,7 @@ impl Default for Metrics {
             log_operations: Counter::default(),
             log_bytes: Counter::default(),
             log_sync_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
+            recent_syncs: Recent::default(),
             log_queue: Gauge::default(),
             proposals: Counter::default(),
             proposals_refused: Counter::default(),

@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod random;
 mod real;
+mod recent;
 mod simulated;
 mod tasks;
 
@@ -25,5 +26,6 @@ pub use files::{
 };
 pub use random::{Random, SeededRandom};
 pub use real::Runtime;
+pub use recent::Recent;
 pub use simulated::ManualClock;
 pub use tasks::{TaskFailed, TaskHandle, Tasks, run_blocking};

@@ -108,6 +108,12 @@ pub async fn take(
     progress.say("reading what the destination has");
     let catalogue = Catalogue::of_all(&destination).await?;
     let holding = Holding::begin(tier.clone(), &map).await?;
+    // No other move begins while the groups are held.
+    let held = tier.map().await?;
+    if held.moves.moving.is_some() || owners(&held) != owners(&map) {
+        holding.release().await;
+        return Err(TakeError::SlotsMoved);
+    }
     let mut taking = Taking {
         id: BackupId::new(tier.runtime.clock.now(), &*tier.runtime.random),
         packs: PackWriter::new(destination.clone(), rate, catalogue),

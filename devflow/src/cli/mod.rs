@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 mod admin;
+mod slots;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ pub(crate) use admin::{
     AdminCommand, BackupCommand, RecoverArguments, RestoreArguments, StoreArguments, TakeArguments,
     VerifyBackupArguments,
 };
+pub(crate) use slots::SlotsCommand;
 
 /// A self-hosted forge on a storage tier of its own.
 #[derive(Debug, Parser)]
@@ -102,6 +104,9 @@ pub(crate) enum ClusterCommand {
     /// Where the replicas that vote are: the order of voters.
     #[command(subcommand)]
     Order(OrderCommand),
+    /// Which group has which slots: more groups, and slots that move between them.
+    #[command(subcommand)]
+    Slots(SlotsCommand),
     /// Hands the leadership of a group to another node.
     Transfer(TransferArguments),
     /// Has the nodes verify all that they keep, now, and repair it from each other.

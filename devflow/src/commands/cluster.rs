@@ -16,7 +16,7 @@ use storage_node_client::remote::RemoteLinks;
 use storage_node_client::tier::{Links, NoPeers};
 
 use super::identity::{INVITATION, Invitation, Place, directory, load, save};
-use super::{block_on, collect, node, policy, progress, scrub, status, verify};
+use super::{block_on, collect, node, policy, progress, scrub, slots, status, verify};
 use crate::cli::{ClusterCommand, InitArguments, InviteArguments, JoinArguments, Role};
 use crate::config::Config;
 
@@ -43,6 +43,7 @@ pub(crate) fn run(command: &ClusterCommand) -> anyhow::Result<()> {
         ClusterCommand::Policy(command) => policy::run(command),
         ClusterCommand::Node(command) => block_on(node::run(command)),
         ClusterCommand::Order(command) => block_on(node::order(command)),
+        ClusterCommand::Slots(command) => block_on(slots::run(command)),
         ClusterCommand::Transfer(arguments) => block_on(node::transfer(arguments)),
         ClusterCommand::Scrub(arguments) => {
             let data = Config::load(&arguments.common, None)?.data;

@@ -72,15 +72,12 @@ async fn status(links: &dyn Links, map: &ClusterMap) -> anyhow::Result<()> {
 /// How many groups have the barrier.
 fn groups(map: &ClusterMap, generation: Generation, cycle: &Cycle) -> String {
     let passed = |group| cycle.barrier_of(group) >= generation;
-    let through = map
-        .groups
-        .iter()
-        .filter(|range| passed(range.group))
-        .count();
+    let groups = map.owners();
+    let through = groups.iter().filter(|group| passed(**group)).count();
     format!(
         "generation {}: {through} of {} groups have passed its barrier",
         generation.0,
-        map.groups.len()
+        groups.len()
     )
 }
 

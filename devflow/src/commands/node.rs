@@ -9,6 +9,7 @@ use storage_node_api::map::{
 use storage_node_api::node::NodeFailure;
 use storage_node_api::order::{Command, Reply, Request};
 use storage_node_api::{GroupId, MapEpoch, NodeId, RequestId};
+use storage_node_client::tier::Links;
 
 use super::policy::{connect, propose};
 use super::status::newest_map;
@@ -85,7 +86,7 @@ async fn make(
     let runtime = Runtime::real();
     let links = connect(&arguments.common, &runtime)?;
     let map = newest_map(&*links).await?;
-    check_version(&map)?;
+    check_version(&map, MEMBERS_VERSION)?;
     if let Some(by) = by {
         let standing = map.standing(by);
         ensure!(
@@ -99,15 +100,24 @@ async fn make(
     {
         bail!("node {node} answers, so it is not dead: drain it and remove it then");
     }
+    let seen = arguments.epoch.map_or(map.epoch, MapEpoch);
+    let command = Command::ChangeMembers { seen, change };
+    order_change(&*links, &map, &runtime, command).await
+}
+
+/// Has the cluster group change the map.
+pub(super) async fn order_change(
+    links: &dyn Links,
+    map: &ClusterMap,
+    runtime: &Runtime,
+    command: Command,
+) -> anyhow::Result<()> {
     let request = Request {
         id: RequestId::random(&*runtime.random),
         time: runtime.clock.now(),
-        command: Command::ChangeMembers {
-            seen: arguments.epoch.map_or(map.epoch, MapEpoch),
-            change,
-        },
+        command,
     };
-    match propose(&*links, &map, &request).await? {
+    match propose(links, map, &request).await? {
         Reply::Done => {}
         Reply::Refused(refusal) => bail!("nothing was changed: {refusal}"),
         other => bail!("the cluster answered something else: {other:?}"),
@@ -116,10 +126,11 @@ async fn make(
     Ok(())
 }
 
-fn check_version(map: &ClusterMap) -> anyhow::Result<()> {
+/// Whether every node knows what a machine version brought.
+pub(super) fn check_version(map: &ClusterMap, needed: u32) -> anyhow::Result<()> {
     ensure!(
-        map.machine_version >= MEMBERS_VERSION,
-        "the cluster is at machine version {}, this takes {MEMBERS_VERSION}: upgrade all nodes first",
+        map.machine_version >= needed,
+        "the cluster is at machine version {}, this takes {needed}: upgrade all nodes first",
         map.machine_version
     );
     Ok(())
@@ -130,7 +141,7 @@ pub(super) async fn transfer(arguments: &TransferArguments) -> anyhow::Result<()
     let runtime = Runtime::real();
     let links = connect(&arguments.common, &runtime)?;
     let map = newest_map(&*links).await?;
-    check_version(&map)?;
+    check_version(&map, MEMBERS_VERSION)?;
     let (group, to) = (GroupId(arguments.group), NodeId(arguments.node));
     ensure!(map.node(to).is_some(), "node {to} is not in the cluster");
     let began = runtime.clock.monotonic();

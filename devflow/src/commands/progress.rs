@@ -11,6 +11,7 @@ use storage_node_api::members::MembersReport;
 use storage_node_client::tier::Links;
 
 use super::cluster::links;
+use super::slots::moving;
 use super::status::newest_map;
 
 /// The pause between two lines of `--watch`.
@@ -73,7 +74,8 @@ impl Progress {
             let standing = self.map.standing(node.id);
             matches!(standing, Standing::Active | Standing::Drained)
         };
-        self.map.nodes.iter().all(still) && self.unfinished().next().is_none()
+        let moves = self.map.slots_to_move() > 0 || self.map.moves.moving.is_some();
+        !moves && self.map.nodes.iter().all(still) && self.unfinished().next().is_none()
     }
 
     /// One line about a node.
@@ -133,6 +135,9 @@ pub(super) async fn watch(data: PathBuf) -> anyhow::Result<()> {
         println!("map epoch {}", map.epoch);
         for node in &map.nodes {
             println!("  node {}: {}", node.id, progress.line(node.id));
+        }
+        if let Some(line) = moving(&map) {
+            println!("  {line}");
         }
         if progress.is_settled() {
             println!("done: every node has what it should");

@@ -14,8 +14,10 @@ use storage_node_client::tier::Links;
 
 use super::cluster::links;
 use super::collect;
+use super::health;
 use super::progress::Progress;
 use super::scrub::{faults, progress};
+use super::slots;
 
 /// Asks every node of the map how it is.
 pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
@@ -29,13 +31,15 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         let status = link.status().await;
         let scrub = link.scrub(ScrubOrder::Look).await;
         let collected = link.collect(CollectOrder::Look).await;
-        nodes.push((node, status.ok(), scrub.ok(), collected.ok()));
+        let health = link.health().await;
+        nodes.push((node, status.ok(), scrub.ok(), collected.ok(), health.ok()));
     }
     if as_json {
         let nodes: Vec<Value> = nodes
             .iter()
-            .map(|(node, status, scrub, collected)| {
+            .map(|(node, status, scrub, collected, health)| {
                 let mut json = to_json(node.id.0, status.as_ref());
+                json["health"] = health.as_ref().map_or(Value::Null, health::to_json);
                 json["members"] = members.json(node.id);
                 json["scrub"] = scrub.as_ref().map_or(Value::Null, scrub_to_json);
                 json["collect"] = collected.as_ref().map_or(Value::Null, collect_to_json);
@@ -49,13 +53,19 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("cluster {}, map epoch {}", map.cluster, map.epoch);
+    if let Some(line) = slots::moving(&map) {
+        println!("{line}");
+    }
     let now = runtime.clock.now();
-    for (node, status, scrub, collected) in &nodes {
+    for (node, status, scrub, collected, health) in &nodes {
         match status {
             None => println!("node {}  {}  does not answer", node.id, node.control),
             Some(status) => print(&node.control, status),
         }
         println!("  members    {}", members.line(node.id));
+        if let Some(report) = health {
+            println!("  health     {}", health::line(report));
+        }
         if let Some(scrub) = scrub {
             print_scrub(scrub, now);
         }

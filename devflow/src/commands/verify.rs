@@ -50,10 +50,10 @@ pub(super) async fn all(data: PathBuf) -> anyhow::Result<()> {
 async fn check_node(links: &dyn Links, map: &ClusterMap, node: &MapNode) -> anyhow::Result<Found> {
     let mut found = Found::default();
     let mut placements = BTreeMap::new();
-    for range in &map.groups {
+    for group in map.owners() {
         let mut after = Some(Vec::new());
         while let Some(from) = after {
-            let (chunks, next) = page(links, node, range.group, from).await?;
+            let (chunks, next) = page(links, node, group, from).await?;
             let expected = chunks.into_iter().filter(|(domain, chunk)| {
                 let placement = placements
                     .entry(*domain)

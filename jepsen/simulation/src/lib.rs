@@ -15,6 +15,7 @@
 pub mod clock;
 pub mod collector;
 pub mod disks;
+pub mod divider;
 pub mod entropy;
 pub mod history;
 pub mod invariants;

@@ -32,6 +32,8 @@ pub enum Mutation {
     DropsIgnoreTouches,
     /// The manifests of some blobs are not listed.
     ListingLosesBlobs,
+    /// A slot is handed over before its new group has what the old one had of it.
+    HandoverWithoutCopy,
 }
 
 impl Mutation {

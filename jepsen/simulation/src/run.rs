@@ -7,6 +7,7 @@ use std::time::Duration;
 use runtime::{Random, SeededRandom};
 
 use crate::collector;
+use crate::divider;
 use crate::entropy;
 use crate::history::Recorder;
 use crate::invariants::{self, Evidence};
@@ -133,9 +134,12 @@ async fn play(plan: &Plan, observer: &Observer, recorder: &Recorder) -> anyhow::
         }
     });
     let collecting = tokio::spawn(collector::run(world.network.clone(), plan.shape.seed));
+    let dividing = divider::run(world.network.clone(), plan.shape.seed, plan.shape.broken);
+    let dividing = tokio::spawn(dividing);
     let struck = Nemesis::new(plan).run(&mut world).await;
     stop.store(true, Ordering::Relaxed);
     collecting.abort();
+    dividing.abort();
     let mut clients = Vec::new();
     for work in working {
         clients.push(work.await?);

@@ -10,7 +10,7 @@ use super::Bug;
 pub struct Options {
     /// Which faults (all that this machine allows, unless given): kill, pause, partition,
     /// one-way, bridge, slow-link, slow-disk, clock, power, full-disk, corruption, rot,
-    /// replace, transfer, collect. With --hook, whatever names the hook knows.
+    /// replace, transfer, slots, collect. With --hook, whatever names the hook knows.
     #[arg(long, value_delimiter = ',', value_name = "FAULT,…")]
     pub faults: Vec<String>,
     /// For how long, such as 60s or 10m.

@@ -70,6 +70,13 @@ impl Cluster {
         ])
     }
 
+    /// Divides or moves slots, as `devflow cluster slots` takes it.
+    pub fn slots(&self, words: &[&str]) -> anyhow::Result<String> {
+        let asker = self.asker();
+        let words = [&["cluster", "slots"], words, &["--data", path(&asker)?]];
+        run(&words.concat())
+    }
+
     fn wait_for<T>(
         &self,
         otherwise: &'static str,

@@ -41,8 +41,8 @@ fn promises_are_kept_under_faults_of_the_network() {
 }
 
 #[test]
-fn promises_are_kept_while_nodes_are_replaced_and_leaders_move() {
-    let faults = ["replace", "transfer"];
-    let report = judge(&faults, Duration::from_secs(8), None);
+fn promises_are_kept_while_nodes_are_replaced_and_leaders_and_slots_move() {
+    let faults = ["replace", "transfer", "slots"];
+    let report = judge(&faults, Duration::from_secs(12), None);
     assert!(report.is_kept());
 }

@@ -142,13 +142,18 @@ impl Writer {
         self.metrics.log_operations.inc_by(operations.len() as u64);
         self.metrics.log_bytes.inc_by(batch.size_bytes() as u64);
         let begun = self.runtime.clock.monotonic();
+        if durability == Durability::Synced {
+            self.metrics.recent_syncs.begin(begun);
+        }
         let store = self.store.clone();
         let written = run_blocking(&*self.runtime.tasks, "raft-log-sync", move || {
             store.write(batch, durability)
         })
         .await;
         if durability == Durability::Synced {
-            let took = self.runtime.clock.monotonic().saturating_sub(begun);
+            let ended = self.runtime.clock.monotonic();
+            let took = ended.saturating_sub(begun);
+            self.metrics.recent_syncs.end(ended);
             self.metrics.log_syncs.inc();
             self.metrics.log_sync_seconds.observe(took.as_secs_f64());
         }

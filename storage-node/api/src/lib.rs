@@ -19,6 +19,7 @@ pub mod content;
 pub mod dump;
 mod effect;
 pub mod event;
+pub mod health;
 mod ids;
 pub mod limits;
 pub mod map;
@@ -31,6 +32,7 @@ pub mod placement;
 pub mod refs;
 pub mod repository;
 pub mod scrub;
+pub mod slots;
 mod storage;
 pub mod suite;
 

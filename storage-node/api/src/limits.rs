@@ -92,3 +92,14 @@ pub const MAX_COPIES: u8 = 16;
 
 /// The most bytes of the name of a policy, region or zone.
 pub const MAX_NAME_BYTES: usize = 64;
+
+/// How many bytes of pairs a page of a slot's content has, unless it is one pair: it travels as one
+/// entry.
+pub const SLOT_PAGE_BYTES: usize = 40 << 10;
+
+/// How many remembered answers go with slots that move. A retry that comes later than this many requests
+/// of the giving group is refused by its expected old values, not by its id.
+pub const CARRIED_REPLIES: u64 = 4096;
+
+/// The most keys that one entry forgets of slots that have gone to another group.
+pub const FORGOTTEN_KEYS: usize = 2048;

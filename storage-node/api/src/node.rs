@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::collect::{CollectOrder, CollectReport};
 use crate::content::{Receipt, Session};
 use crate::dump::{DumpOrder, DumpPart};
+use crate::health::HealthReport;
 use crate::map::{ClusterMap, MACHINE_VERSION};
 use crate::members::{MembersReport, TransferError};
 use crate::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -102,6 +103,12 @@ pub trait Node: Debug + Send + Sync {
     /// copy. A node that is the only one has nothing to report.
     async fn members(&self) -> Result<MembersReport, NodeError> {
         Ok(MembersReport::default())
+    }
+
+    /// How fast the node is, for its peers and for `cluster status`. A release from before this
+    /// question does not answer it.
+    async fn health(&self) -> Result<HealthReport, NodeError> {
+        Ok(HealthReport::default())
     }
 
     /// Hands the leadership of a group that this node leads to another node.

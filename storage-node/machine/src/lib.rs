@@ -26,6 +26,7 @@ mod keys;
 mod live;
 mod query;
 mod reader;
+mod slots;
 mod state_hash;
 mod txn;
 mod value;

@@ -19,11 +19,15 @@ use crate::keys::{
 };
 use crate::live::{listed_chunks, live_chunks};
 use crate::reader::{Reader, list, load};
+use crate::slots;
 use crate::value;
 
 /// Answers a query from a view of the group's state. How fresh the view is, is
 /// the caller's business.
 pub fn query(state: &dyn Reader, query: &Query) -> Result<Answer, Fault> {
+    if slots::is_elsewhere(state, query)? {
+        return Ok(Answer::Elsewhere);
+    }
     Ok(match query {
         Query::Repository(id) => Answer::Repository(
             load(state, &RepositoryKey(*id))?.map(|record| record.into_repository(*id)),
@@ -52,6 +56,10 @@ pub fn query(state: &dyn Reader, query: &Query) -> Result<Answer, Fault> {
         Query::Owners { slots, after } => copy::owners(state, *slots, *after)?,
         Query::Feeds(slots) => copy::feeds(state, *slots)?,
         Query::Hold => copy::hold(state)?,
+        Query::SlotPage { number, after } => {
+            Answer::SlotPage(slots::page(state, *number, after)?.map(Box::new))
+        }
+        Query::Borders => Answer::Borders(slots::borders(state)?),
     })
 }
 

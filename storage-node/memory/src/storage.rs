@@ -73,5 +73,6 @@ fn one_node() -> ClusterMap {
         }],
         groups: ClusterMap::divide_slots(GROUPS),
         members: Box::default(),
+        moves: Box::default(),
     }
 }

@@ -130,6 +130,6 @@ pub fn accept_loss(stores: &Stores, runtime: &Runtime) -> Result<Recovered, Reco
 }
 
 fn all_groups(map: &ClusterMap) -> impl Iterator<Item = GroupId> {
-    let slots = map.groups.iter().map(|range| range.group);
+    let slots = map.data_groups();
     [CLUSTER_GROUP, METADATA_GROUP].into_iter().chain(slots)
 }

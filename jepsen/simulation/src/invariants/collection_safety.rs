@@ -84,11 +84,11 @@ async fn live(nodes: &[Arc<StorageNode>]) -> anyhow::Result<Live> {
         return Ok(live);
     };
     let map: &ClusterMap = &map;
-    for range in &map.groups {
+    for group in map.owners() {
         let mut after = Some(Vec::new());
         while let Some(from) = after {
             let query = Query::LiveChunks { after: from };
-            let read = reader.read(range.group, ReadPoint::Linearizable, query);
+            let read = reader.read(group, ReadPoint::Linearizable, query);
             let Answer::LiveChunks { chunks, next } = read.await? else {
                 anyhow::bail!("an answer to another question");
             };

@@ -135,6 +135,12 @@ impl Client {
             .event(format_args!("client {}: {what}: {outcome:?}", self.number));
         outcome
     }
+
+    /// Writes into the trace what stood in the way.
+    fn why(&self, what: &str, why: &dyn std::fmt::Debug) {
+        self.trace
+            .event(format_args!("client {}: {what}: {why:?}", self.number));
+    }
 }
 
 /// What an effect means for the history.

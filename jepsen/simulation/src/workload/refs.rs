@@ -157,9 +157,15 @@ impl Client {
         let (outcome, outcomes) = match proposed {
             Ok(committed) => match committed.reply {
                 Reply::Pushed(pushed) => (Outcome::Ok, pushed.outcomes),
-                _ => (Outcome::Fail, Vec::new()),
+                refused => {
+                    self.why(&format!("push {id}"), &refused);
+                    (Outcome::Fail, Vec::new())
+                }
             },
-            Err(error) => (outcome_of(error.effect()), Vec::new()),
+            Err(error) => {
+                self.why(&format!("push {id}"), &error);
+                (outcome_of(error.effect()), Vec::new())
+            }
         };
         for (command, told) in commands.iter().zip(&outcomes) {
             let actual = match told {

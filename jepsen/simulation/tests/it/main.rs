@@ -133,3 +133,8 @@ fn a_sweep_that_ignores_touches_is_seen() {
 fn a_listing_that_loses_blobs_is_seen() {
     is_seen("listing-loses-blobs", "collection safety");
 }
+
+#[test]
+fn a_slot_that_is_handed_over_before_it_is_copied_is_seen() {
+    is_seen("handover-without-copy", "liveness");
+}

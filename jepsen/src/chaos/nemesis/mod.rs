@@ -17,6 +17,7 @@ mod pause;
 mod power;
 mod replace;
 mod rot;
+mod slots;
 mod slow_disk;
 mod slow_link;
 mod transfer;
@@ -151,6 +152,12 @@ pub(super) const KINDS: &[Kind] = &[
         what: "leaders of groups are moved",
         needs: NOTHING,
         make: || Box::new(transfer::Transfer),
+    },
+    Kind {
+        name: "slots",
+        what: "groups are added, and slots move between groups",
+        needs: NOTHING,
+        make: || Box::new(slots::Slots),
     },
     Kind {
         name: "collect",

@@ -12,8 +12,8 @@ use serde::ser::{Error as _, SerializeStruct};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    ClusterMap, Copies, FailureDomain, MEMBERS_VERSION, Members, Node, POLICIES_VERSION, Policies,
-    Policy, SlotRange,
+    ClusterMap, Copies, FailureDomain, MEMBERS_VERSION, Members, Moves, Node, POLICIES_VERSION,
+    Policies, Policy, SLOTS_VERSION, SlotRange,
 };
 use crate::{Incarnation, NodeId};
 
@@ -33,6 +33,13 @@ struct Rest {
 struct MembersRest {
     rest: Rest,
     members: Members,
+}
+
+/// What follows the machine version, since [`SLOTS_VERSION`].
+#[derive(Serialize, Deserialize)]
+struct MovesRest {
+    rest: MembersRest,
+    moves: Moves,
 }
 
 /// What follows the machine version 1.
@@ -147,6 +154,10 @@ impl Serialize for ClusterMap {
             let unknown = "a map before machine version 3 knows nothing of who leaves";
             return Err(S::Error::custom(unknown));
         }
+        if self.machine_version < SLOTS_VERSION && *self.moves != Moves::default() {
+            let unknown = "a map before machine version 4 moves no slots";
+            return Err(S::Error::custom(unknown));
+        }
         if self.machine_version < POLICIES_VERSION {
             let unknown = "a map of machine version 1 has no policies by region and drains no node";
             let rest = self.first_rest().ok_or_else(|| S::Error::custom(unknown))?;
@@ -155,7 +166,13 @@ impl Serialize for ClusterMap {
             map.serialize_field("rest", &self.rest())?;
         } else {
             let (rest, members) = (self.rest(), (*self.members).clone());
-            map.serialize_field("rest", &MembersRest { rest, members })?;
+            let rest = MembersRest { rest, members };
+            if self.machine_version < SLOTS_VERSION {
+                map.serialize_field("rest", &rest)?;
+            } else {
+                let moves = (*self.moves).clone();
+                map.serialize_field("rest", &MovesRest { rest, moves })?;
+            }
         }
         map.end()
     }
@@ -182,16 +199,27 @@ impl<'de> Visitor<'de> for Fields {
         let epoch = fields.next_element()?.ok_or_else(short(1))?;
         let generation = fields.next_element()?.ok_or_else(short(2))?;
         let machine_version = fields.next_element()?.ok_or_else(short(3))?;
-        let (rest, members): (Rest, Members) = if machine_version < POLICIES_VERSION {
+        let mut members = Members::default();
+        let mut moves = Moves::default();
+        let rest: Rest = if machine_version < POLICIES_VERSION {
             let rest: Option<FirstRest> = fields.next_element()?;
-            (rest.ok_or_else(short(4))?.into(), Members::default())
+            rest.ok_or_else(short(4))?.into()
         } else if machine_version < MEMBERS_VERSION {
-            let rest = fields.next_element()?.ok_or_else(short(4))?;
-            (rest, Members::default())
+            fields.next_element()?.ok_or_else(short(4))?
         } else {
-            let both: Option<MembersRest> = fields.next_element()?;
-            let both = both.ok_or_else(short(4))?;
-            (both.rest, both.members)
+            let both = if machine_version < SLOTS_VERSION {
+                fields.next_element()?.ok_or_else(short(4))?
+            } else {
+                let all: MovesRest = fields.next_element()?.ok_or_else(short(4))?;
+                moves = all.moves;
+                all.rest
+            };
+            let MembersRest {
+                rest,
+                members: read,
+            } = both;
+            members = read;
+            rest
         };
         Ok(ClusterMap {
             cluster,
@@ -202,6 +230,7 @@ impl<'de> Visitor<'de> for Fields {
             nodes: rest.nodes,
             groups: rest.groups,
             members: Box::new(members),
+            moves: Box::new(moves),
         })
     }
 }
@@ -209,8 +238,9 @@ impl<'de> Visitor<'de> for Fields {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{map, regions};
-    use super::{ClusterMap, MEMBERS_VERSION, POLICIES_VERSION};
+    use super::{ClusterMap, MEMBERS_VERSION, POLICIES_VERSION, SLOTS_VERSION};
     use crate::NodeId;
+    use crate::map::SlotsChange;
 
     #[test]
     fn a_map_of_either_version_comes_back() {
@@ -228,6 +258,11 @@ mod tests {
         map.members.next_node = 4;
         assert!(postcard::to_allocvec(&map).is_err());
         map.machine_version = MEMBERS_VERSION;
+        let bytes = postcard::to_allocvec(&map).unwrap();
+        assert_eq!(postcard::from_bytes::<ClusterMap>(&bytes).unwrap(), map);
+        map = map.moved(&SlotsChange::Divide(2)).unwrap();
+        assert!(postcard::to_allocvec(&map).is_err());
+        map.machine_version = SLOTS_VERSION;
         let bytes = postcard::to_allocvec(&map).unwrap();
         assert_eq!(postcard::from_bytes::<ClusterMap>(&bytes).unwrap(), map);
         for length in 0..bytes.len() {

@@ -237,6 +237,9 @@ impl ClusterMap {
         for node in &mut self.nodes {
             node.draining = false;
         }
+        for made in &mut self.moves.made {
+            made.voters.retain(|(id, _)| *id == survivor);
+        }
         *self.members = Members {
             order: None,
             next_node: self.members.next_node.saturating_add(RECOVERY_STEP),

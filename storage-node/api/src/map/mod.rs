@@ -12,6 +12,7 @@ mod check;
 mod durability;
 mod layout;
 mod members;
+mod moves;
 mod policy;
 mod seats;
 
@@ -22,12 +23,13 @@ use crate::{ClusterId, Generation, GroupId, Incarnation, MapEpoch, NodeId, Slot}
 pub use check::PolicyError;
 pub use durability::{Durability, FailureUnit};
 pub use members::{Members, MembersChange, MembersError, Standing};
+pub use moves::{MOVE_SLOTS, Made, Moves, Moving, Phase, SlotsChange, SlotsError};
 pub use policy::{Assigned, Copies, FailureDomain, NamedPolicy, Policies, Policy, RegionShare};
 pub use seats::{Replicas, Seats, Step};
 
 /// The version of the replicated machine that this code knows. An entry kind is
 /// proposed only when the map's version says that every replica knows it.
-pub const MACHINE_VERSION: u32 = 3;
+pub const MACHINE_VERSION: u32 = 4;
 
 /// The machine version from which a map has policies by region and nodes that
 /// are drained. A map of an earlier version is written as it was then.
@@ -43,6 +45,10 @@ pub const MEMBERS_VERSION: u32 = 3;
 
 /// The machine version from which groups can be held by backups and restored to.
 pub const BACKUP_VERSION: u32 = 3;
+
+/// The machine version from which groups are made and slots move between them. From it on, what is
+/// refused because another group owns the slot is not remembered.
+pub const SLOTS_VERSION: u32 = 4;
 
 /// The group that holds the cluster map.
 pub const CLUSTER_GROUP: GroupId = GroupId(1);
@@ -66,10 +72,13 @@ pub struct ClusterMap {
     pub policies: Policies,
     /// All nodes, by id.
     pub nodes: Vec<Node>,
-    /// The groups that own slots, by first slot; together they own them all.
+    /// Whose each slot is, by first slot; together they are all. Which groups there are:
+    /// [`data_groups`](Self::data_groups).
     pub groups: Vec<SlotRange>,
     /// Where replicas vote, who is leaving and who has left.
     pub members: Box<Members>,
+    /// Slots on their way between groups.
+    pub moves: Box<Moves>,
 }
 
 /// One storage node as the map knows it.
@@ -186,6 +195,7 @@ pub(crate) mod tests {
             nodes: nodes(places),
             groups: ClusterMap::divide_slots(1),
             members: Box::default(),
+            moves: Box::default(),
         }
     }
 

@@ -44,6 +44,10 @@ pub struct Replicas {
     pub near: BTreeSet<NodeId>,
     /// A change is half done.
     pub joint: bool,
+    /// Those that are too slow to lead while another can.
+    pub slow: BTreeSet<NodeId>,
+    /// Those that are known not to be, the fastest first.
+    pub sound: Vec<NodeId>,
 }
 
 /// One change of a group's replicas.
@@ -148,8 +152,9 @@ impl Seats {
             keeps_quorum && (complete || !now.heard.contains(id))
         })?;
         if going == now.leader {
-            let mut heirs = self.voters.intersection(&now.voters);
-            let heir = heirs.find(|heir| now.near.contains(heir) && **heir != now.leader)?;
+            let heirs = self.voters.intersection(&now.voters);
+            let heirs = heirs.filter(|heir| now.near.contains(heir) && **heir != now.leader);
+            let heir = heirs.min_by_key(|heir| now.slow.contains(heir))?;
             return Some(Step::Lead(*heir));
         }
         Some(match self.learners.contains(&going) {
@@ -158,13 +163,26 @@ impl Seats {
         })
     }
 
+    /// Who should lead instead: for a leader that is slow a voter that is not, of the home region
+    /// if there is one; else one of the home region that is not slow.
     fn lead(&self, now: &Replicas) -> Option<Step> {
+        let can = |id: &NodeId| {
+            let votes = self.voters.contains(id) && now.voters.contains(id);
+            votes && now.near.contains(id) && *id != now.leader && !now.slow.contains(id)
+        };
+        if now.slow.contains(&now.leader) {
+            let heirs = now.sound.iter().filter(|id| can(id));
+            // Of equals the first is taken, which is the fastest.
+            let heir = heirs.min_by_key(|id| !self.home.contains(id))?;
+            return Some(Step::Lead(*heir));
+        }
         if self.home.contains(&now.leader) {
             return None;
         }
-        let mut heirs = self.home.intersection(&now.voters);
-        let heir = heirs.find(|heir| now.near.contains(heir))?;
-        Some(Step::Lead(*heir))
+        self.home
+            .iter()
+            .find(|id| can(id))
+            .map(|id| Step::Lead(*id))
     }
 
     fn all(&self) -> impl Iterator<Item = NodeId> {
@@ -203,6 +221,8 @@ mod tests {
             learners: BTreeSet::new(),
             leader: NodeId(leader),
             joint: false,
+            slow: BTreeSet::new(),
+            sound: Vec::new(),
         }
     }
 
@@ -296,6 +316,50 @@ mod tests {
         assert_eq!(seats.next_step(&now), Some(Step::Lead(NodeId(2))));
         now.near.remove(&NodeId(2));
         assert_eq!(seats.next_step(&now), None);
+    }
+
+    #[test]
+    fn a_slow_leader_makes_room_for_the_fastest_and_home_does_not_call_it_back() {
+        // Voters: 1 in a, 2 in b (home), 3 in c; the leader, the slow, the sound, who is behind.
+        type Case = (
+            u64,
+            &'static [u64],
+            &'static [u64],
+            &'static [u64],
+            Option<u64>,
+        );
+        let cases: [Case; 10] = [
+            (2, &[], &[3, 1], &[], None),
+            (2, &[2], &[3, 1], &[], Some(3)),
+            (2, &[2], &[1, 3], &[], Some(1)),
+            // Only to who is near, and known to be sound.
+            (2, &[2], &[3, 1], &[3], Some(1)),
+            (2, &[2], &[3, 1], &[1, 3], None),
+            (2, &[2], &[], &[], None),
+            (2, &[1, 2, 3], &[], &[], None),
+            // Not back home while home is slow, and then again.
+            (3, &[2], &[1, 3], &[], None),
+            (3, &[], &[1, 2, 3], &[], Some(2)),
+            // Home before the fastest.
+            (3, &[3], &[1, 2], &[], Some(2)),
+        ];
+        let mut map = map("a1 b1 c1");
+        order(&mut map, regions("a1 b1 c1"), Some("b"));
+        let seats = map.seats(GroupId(16));
+        for case in cases {
+            let (leader, slow, sound, behind, expected) = case;
+            let mut now = replicas(seats.voters.clone(), leader);
+            now.slow = ids(slow.iter().copied());
+            now.sound = sound.iter().copied().map(NodeId).collect();
+            for id in behind {
+                now.near.remove(&NodeId(*id));
+            }
+            let expected = expected.map(|id| Step::Lead(NodeId(id)));
+            assert_eq!(seats.next_step(&now), expected, "{case:?}");
+            // Whoever was chosen is left alone: one step, and no second one.
+            let steps = run(&seats, &mut now, &BTreeSet::new());
+            assert!(steps.len() <= 1, "{case:?}: {steps:?}");
+        }
     }
 
     fn worlds() -> impl Strategy<Value = (ClusterMap, BTreeSet<NodeId>, BTreeSet<NodeId>, u64)> {

@@ -16,10 +16,11 @@ use crate::blob::StoredBlob;
 use crate::content::Run;
 use crate::map::{
     BACKUP_VERSION, COLLECTION_VERSION, ClusterMap, MEMBERS_VERSION, MembersChange, Node,
-    POLICIES_VERSION, Policies,
+    POLICIES_VERSION, Policies, SLOTS_VERSION, SlotsChange,
 };
 use crate::refs::RefCommand;
 use crate::repository::{Push, Pushed};
+use crate::slots::Import;
 use crate::{
     BlobOwner, DedupDomain, Effect, Generation, GroupId, Incarnation, MapEpoch, NodeId, OwnerId,
     ReadPoint, RepositoryId, RequestId, Retry, Slot, Timestamp, Token, UploadId,
@@ -197,6 +198,20 @@ pub enum Command {
     Release(OwnerId),
     /// From machine version 3 on: a part of what a restore brings back.
     Restore(Restore),
+    /// Cluster group, from machine version 4 on: slots are divided in another way, or a move of some
+    /// is a step further.
+    ChangeSlots {
+        /// The map that an operator who asks for it has seen; it is refused if that has changed.
+        /// The steps of a move have numbers of their own.
+        seen: MapEpoch,
+        /// The change.
+        change: SlotsChange,
+    },
+    /// Data groups, from machine version 4 on: a page of the slots that the group receives.
+    Import(Box<Import>),
+    /// Data groups, from machine version 4 on: forgets some of what was left of slots that went to
+    /// another group.
+    ForgetSlots,
 }
 
 impl Command {
@@ -208,6 +223,7 @@ impl Command {
             Self::Advance { .. } | Self::BarrierPassed { .. } => COLLECTION_VERSION,
             Self::ChangeMembers { .. } => MEMBERS_VERSION,
             Self::Hold { .. } | Self::Release(_) | Self::Restore(_) => BACKUP_VERSION,
+            Self::ChangeSlots { .. } | Self::Import(_) | Self::ForgetSlots => SLOTS_VERSION,
             _ => 1,
         }
     }
@@ -264,7 +280,7 @@ pub enum Reply {
     Pushed(Pushed),
     /// The command was refused, alike on every replica, and changed nothing. A
     /// refusal is remembered like a success: trying again after the cause is
-    /// gone takes a new request id.
+    /// gone takes a new request id. Not that another group owns the slot: that one may yet do it.
     Refused(Refusal),
 }
 

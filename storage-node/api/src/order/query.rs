@@ -7,6 +7,7 @@ use crate::event::Events;
 use crate::map::ClusterMap;
 use crate::refs::RefList;
 use crate::repository::{PackList, Repository};
+use crate::slots::{Borders, SlotPage};
 use crate::{DedupDomain, Generation, MapEpoch, RepositoryId, Slot};
 
 /// A question to a group.
@@ -88,6 +89,15 @@ pub enum Query {
     Feeds(SlotSpan),
     /// The hold on the group.
     Hold,
+    /// A page of all that a group has of the slots of a move, for the group that receives them.
+    SlotPage {
+        /// The number of the move.
+        number: u64,
+        /// Where the page before ended; empty for the first.
+        after: Vec<u8>,
+    },
+    /// Which slots the group answers for and has yet to forget, and what it has received.
+    Borders,
 }
 
 /// A group's answer.
@@ -155,4 +165,35 @@ pub enum Answer {
     Feeds(Vec<FeedBounds>),
     /// To [`Query::Hold`]; `None` if there is none, or it has ended.
     Hold(Option<Hold>),
+    /// To a question about a slot that the group does not answer for (yet, or any more): the
+    /// cluster map says who does, or soon will.
+    Elsewhere,
+    /// To [`Query::SlotPage`]; `None` while the group has not adopted the map of that move.
+    SlotPage(Option<Box<SlotPage>>),
+    /// To [`Query::Borders`].
+    Borders(Borders),
+}
+
+impl Query {
+    /// The slot that the question is about, if it is about one.
+    pub fn slot(&self) -> Option<Slot> {
+        match self {
+            Self::Repository(id) | Self::RepositoryCopy(id) => Some(id.slot()),
+            Self::Refs { repository, .. } | Self::Packs { repository, .. } => {
+                Some(repository.slot())
+            }
+            Self::Manifest { slot, .. } | Self::Events { slot, .. } => Some(*slot),
+            Self::Repositories { slots, .. } | Self::Owners { slots, .. } | Self::Feeds(slots) => {
+                Some(slots.first)
+            }
+            Self::Map
+            | Self::StateHash
+            | Self::LiveChunks { .. }
+            | Self::Listing { .. }
+            | Self::Cycle
+            | Self::Hold
+            | Self::SlotPage { .. }
+            | Self::Borders => None,
+        }
+    }
 }

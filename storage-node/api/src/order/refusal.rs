@@ -2,7 +2,7 @@ use chunking::BlobId;
 use git_id::RefName;
 use serde::{Deserialize, Serialize};
 
-use crate::map::{MembersError, PolicyError};
+use crate::map::{MembersError, PolicyError, SlotsError};
 use crate::{
     Generation, GroupId, Incarnation, MapEpoch, NodeId, RepositoryId, Slot, Timestamp, UploadId,
 };
@@ -167,4 +167,13 @@ pub enum Refusal {
     /// A pack whose blobs are not there.
     #[error("blob {0} is not there")]
     NoBlob(BlobId),
+    /// The slot is on its way to another group; it will be there soon.
+    #[error("the slot is being moved to another group; try again")]
+    Moving,
+    /// A change of the slots that cannot be made.
+    #[error(transparent)]
+    Slots(SlotsError),
+    /// A part of a move that is not the next one, or of another move.
+    #[error("the part does not belong to the move that the group takes part in")]
+    NotImporting,
 }

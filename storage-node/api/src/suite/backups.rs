@@ -39,8 +39,9 @@ pub(super) async fn a_repository_is_copied_at_one_version(world: World) {
         Answer::Feeds(feeds) => assert_eq!(feeds.len(), 1),
         other => panic!("feeds are expected, not {other:?}"),
     }
-    let query = Query::RepositoryCopy(world.repository_id());
-    let absent = world.ask(id.slot(), NOW, query).await;
+    let nobody = world.repository_id();
+    let query = Query::RepositoryCopy(nobody);
+    let absent = world.ask(nobody.slot(), NOW, query).await;
     assert_eq!(absent, Answer::RepositoryCopy(None));
 }
 

@@ -77,6 +77,7 @@ impl NodeService {
                 Outcome::Dump(part.map_err(Into::into))
             }
             Call::MachineVersion => Outcome::MachineVersion(node.machine_version().await),
+            Call::Health => Outcome::Health(node.health().await),
             Call::Members => Outcome::Members(node.members().await),
             Call::Transfer { group, to } => {
                 let handed = node.transfer(group, to).await;

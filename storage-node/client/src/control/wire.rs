@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::dump::{DumpOrder, DumpPart};
+use storage_node_api::health::HealthReport;
 use storage_node_api::map::ClusterMap;
 use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -44,6 +45,7 @@ pub(crate) enum Call {
         to: NodeId,
     },
     Dump(DumpOrder),
+    Health,
 }
 
 /// What the node answers, by the kind of call.
@@ -61,6 +63,7 @@ pub(crate) enum Outcome {
     Members(Result<MembersReport, NodeError>),
     Transfer(Result<(), Failure<TransferError>>),
     Dump(Result<DumpPart, Failure<QueryError>>),
+    Health(Result<HealthReport, NodeError>),
 }
 
 /// A [`NodeFailure`] as it travels.
@@ -163,6 +166,7 @@ mod tests {
         assert_eq!(encode(&transfer).unwrap()[..], [1, 10, 16, 3]);
         let next = Call::Dump(DumpOrder::Next(5));
         assert_eq!(encode(&next).unwrap()[..], [1, 11, 1, 5]);
+        assert_eq!(encode(&Call::Health).unwrap()[..], [1, 12]);
         let start = Call::Scrub(ScrubOrder::Start { fast: true });
         assert_eq!(encode(&start).unwrap()[..], [1, 6, 1, 1]);
         let hurry = Call::Collect(CollectOrder::Hurry);

@@ -47,6 +47,7 @@ pub(crate) fn map() -> ClusterMap {
         nodes: vec![node(3, "host:1", "host:2")],
         groups: ClusterMap::divide_slots(4),
         members: Box::default(),
+        moves: Box::default(),
     }
 }
 

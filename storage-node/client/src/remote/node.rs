@@ -4,6 +4,7 @@ use chunking::{Chunk, ChunkId, ChunkRef};
 use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::dump::{DumpOrder, DumpPart};
+use storage_node_api::health::HealthReport;
 use storage_node_api::map::ClusterMap;
 use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
@@ -169,6 +170,13 @@ impl Node for RemoteNode {
     async fn members(&self) -> Result<MembersReport, NodeError> {
         match self.call(Call::Members).await? {
             Outcome::Members(report) => report,
+            _ => Err(self.silent()),
+        }
+    }
+
+    async fn health(&self) -> Result<HealthReport, NodeError> {
+        match self.call(Call::Health).await? {
+            Outcome::Health(report) => report,
             _ => Err(self.silent()),
         }
     }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef};
 use storage_node_api::content::{Receipt, Session};
+use storage_node_api::health::HealthReport;
 use storage_node_api::map::{self, ClusterMap};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{Node, NodeError, NodeFailure, NodeStatus, Presence};
@@ -160,6 +161,10 @@ impl Node for Unreachable {
     }
 
     async fn machine_version(&self) -> Result<u32, NodeError> {
+        Err(self.error())
+    }
+
+    async fn health(&self) -> Result<HealthReport, NodeError> {
         Err(self.error())
     }
 }

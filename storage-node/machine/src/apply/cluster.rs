@@ -10,7 +10,7 @@ use storage_node_api::map::{
 use storage_node_api::order::{Join, Refusal, Reply};
 use storage_node_api::{Incarnation, MapEpoch, NodeId};
 
-use super::Stop;
+use super::{Stop, slots};
 use crate::fault::Fault;
 use crate::keys::MapKey;
 use crate::txn::Txn;
@@ -179,6 +179,7 @@ pub(super) fn adopt(txn: &mut Txn<'_>, map: ClusterMap) -> Result<Reply, Stop> {
         }
         None => txn.head.generation = txn.head.generation.max(map.generation),
     }
+    slots::follow(txn, &map)?;
     set_map(txn, map)?;
     Ok(Reply::Done)
 }

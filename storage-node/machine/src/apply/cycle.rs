@@ -31,10 +31,10 @@ pub(super) fn advance(txn: &mut Txn<'_>, seen: Generation) -> Result<Reply, Stop
         .into());
     }
     let mut cycle = load(txn, &CycleKey)?.unwrap_or_default();
-    for range in &map.groups {
-        if cycle.barrier_of(range.group) < map.generation {
+    for group in map.owners() {
+        if cycle.barrier_of(group) < map.generation {
             return Err(Refusal::BarrierOutstanding {
-                group: range.group,
+                group,
                 generation: map.generation,
             }
             .into());
@@ -62,7 +62,7 @@ pub(super) fn passed(
         return Err(Refusal::GenerationMoved { seen, actual }.into());
     }
     let mut cycle = load(txn, &CycleKey)?.unwrap_or_default();
-    let is_known = |group: GroupId| map.groups.iter().any(|range| range.group == group);
+    let is_known = |group: GroupId| map.data_groups().contains(&group);
     if !is_known(group) || cycle.barrier_of(group) >= generation {
         return Ok(Reply::Done);
     }

@@ -15,6 +15,7 @@ mod removed;
 mod repository;
 mod requests;
 mod restore;
+mod slots;
 mod stage;
 
 use storage_node_api::map::CLUSTER_GROUP;
@@ -95,7 +96,7 @@ impl Txn<'_> {
                     Err(Stop::Refused(refusal)) => Reply::Refused(refusal),
                     Err(Stop::Fault(fault)) => return Err(fault),
                 };
-                if remembers {
+                if remembers && !requests::is_elsewhere(self, &reply) {
                     requests::remember(self, id, &reply)?;
                 }
                 reply
@@ -109,6 +110,13 @@ impl Txn<'_> {
 
     /// Refuses what is not of a slot that this group owns.
     fn check_slot(&self, slot: Slot) -> Result<(), Refusal> {
+        if self
+            .map
+            .as_ref()
+            .is_some_and(|map| map.moving(slot).is_some())
+        {
+            return Err(Refusal::Moving);
+        }
         match &self.map {
             Some(map)
                 if self.group != CLUSTER_GROUP
@@ -170,5 +178,8 @@ fn run(txn: &mut Txn<'_>, id: RequestId, command: Command) -> Result<Reply, Stop
         Command::Hold { holder, until } => hold::hold(txn, holder, until),
         Command::Release(holder) => hold::release(txn, holder),
         Command::Restore(part) => restore::restore(txn, part),
+        Command::ChangeSlots { seen, change } => slots::change(txn, seen, &change),
+        Command::Import(import) => slots::import(txn, *import),
+        Command::ForgetSlots => slots::forget(txn),
     }
 }

@@ -11,7 +11,7 @@ use storage_node_api::limits::FORGOTTEN_BLOBS;
 use storage_node_api::map::COLLECTION_VERSION;
 
 use crate::fault::Fault;
-use crate::keys::{BlobHeader, BlobKey, BlobPartKey, RemovedKey};
+use crate::keys::{BlobHeader, BlobKey, BlobPartKey, MapKey, RemovedKey};
 use crate::reader::{Reader, keys, load, visit};
 use crate::txn::Txn;
 
@@ -47,18 +47,21 @@ pub(super) fn forget(txn: &mut Txn<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The first blobs that were removed before the barrier of this generation.
+/// The first blobs that were removed before the barrier of this generation, but for those of slots
+/// that are being moved: nothing of these changes until they have arrived.
 pub(crate) fn closed(
     state: &dyn Reader,
     generation: Generation,
     limit: usize,
 ) -> Result<Vec<BlobKey>, Fault> {
+    let moving = load(state, &MapKey)?.and_then(|map| map.moves.moving);
+    let is_moving = |slot| moving.is_some_and(|moving| moving.first <= slot && slot <= moving.last);
     let mut closed = Vec::new();
     visit(
         state,
         &RemovedKey::all(),
         |RemovedKey(key), removed: Generation| {
-            if removed < generation {
+            if removed < generation && !is_moving(key.slot) {
                 closed.push(key);
             }
             match closed.len() < limit {

@@ -2,7 +2,8 @@
 
 use storage_node_api::RequestId;
 use storage_node_api::limits::REMEMBERED_REQUESTS;
-use storage_node_api::order::{Command, Reply};
+use storage_node_api::map::{ClusterMap, SLOTS_VERSION};
+use storage_node_api::order::{Command, Refusal, Reply};
 
 use crate::fault::Fault;
 use crate::keys::{Remembered, RequestKey, RequestOrderKey};
@@ -23,7 +24,10 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::BarrierPassed { .. }
         | Command::Hold { .. }
         | Command::Release(_)
-        | Command::Restore(_) => false,
+        | Command::Restore(_)
+        | Command::ChangeSlots { .. }
+        | Command::Import(_)
+        | Command::ForgetSlots => false,
         Command::Join(_)
         | Command::Started { .. }
         | Command::Found(_)
@@ -39,6 +43,14 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::Advance { .. }
         | Command::ChangeMembers { .. } => true,
     }
+}
+
+/// Whether the group only says that another has the slot: that one may yet do what was asked, under
+/// the same id, and what is remembered here may go there later.
+pub(super) fn is_elsewhere(txn: &Txn<'_>, reply: &Reply) -> bool {
+    let moves = |map: &ClusterMap| map.machine_version >= SLOTS_VERSION;
+    let refused = matches!(reply, Reply::Refused(Refusal::WrongGroup | Refusal::Moving));
+    refused && txn.map.as_deref().is_some_and(moves)
 }
 
 /// The answer of an earlier request with this id, if it is remembered.

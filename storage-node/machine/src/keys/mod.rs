@@ -5,6 +5,7 @@
 //! that a slot is one range of each family.
 
 mod blob;
+mod borders;
 mod event;
 mod group;
 mod hold;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use blob::{BlobHeader, BlobKey, BlobPartKey, OwnerKey, RemovedKey};
+pub(crate) use borders::BordersKey;
 pub(crate) use event::{EventKey, Feed, FeedKey};
 pub(crate) use group::{CycleKey, HeadKey, MapKey, Seal, Sealed};
 pub(crate) use hold::HoldKey;
@@ -42,6 +44,7 @@ pub(crate) enum Family {
     Head = 0x01,
     Map = 0x02,
     Cycle = 0x03,
+    Borders = 0x04,
     Hold = 0x07,
     Request = 0x08,
     RequestOrder = 0x09,
@@ -59,6 +62,20 @@ pub(crate) enum Family {
     Feed = 0x30,
     Event = 0x31,
 }
+
+/// The families whose keys begin with a slot, by tag: all that a group has of a slot.
+pub(crate) const SLOT_FAMILIES: [Family; 10] = [
+    Family::Repository,
+    Family::Ref,
+    Family::Pack,
+    Family::PackNumber,
+    Family::Blob,
+    Family::BlobPart,
+    Family::Owner,
+    Family::Removed,
+    Family::Feed,
+    Family::Event,
+];
 
 /// A key of one family.
 pub(crate) trait Key: Sized {

@@ -10,11 +10,11 @@ use storage_node_machine::live_chunks;
 
 use crate::group::{DOMAIN, Group, SLOT, blob, chunk, command, pack, push, receipt, repository};
 
-fn owner(number: u8) -> BlobOwner {
+pub(crate) fn owner(number: u8) -> BlobOwner {
     BlobOwner::Named(OwnerId([number; 16]))
 }
 
-fn put(blob: StoredBlob, owner: BlobOwner) -> Command {
+pub(crate) fn put(blob: StoredBlob, owner: BlobOwner) -> Command {
     Command::PutBlob {
         slot: SLOT,
         blob,
@@ -23,7 +23,7 @@ fn put(blob: StoredBlob, owner: BlobOwner) -> Command {
     }
 }
 
-fn remove(seed: &str, owner: BlobOwner) -> Command {
+pub(crate) fn remove(seed: &str, owner: BlobOwner) -> Command {
     Command::RemoveOwner {
         slot: SLOT,
         blob: blob(seed).id,

@@ -58,6 +58,7 @@ impl Group {
         self.requests += 1;
         let mut id = [0xee; 16];
         id[..8].copy_from_slice(&self.requests.to_be_bytes());
+        id[8..].copy_from_slice(&self.group.0.to_be_bytes());
         self.request(RequestId(id), command)
     }
 
@@ -184,6 +185,7 @@ pub(crate) fn map(nodes: u64) -> ClusterMap {
             .collect(),
         groups: ClusterMap::divide_slots(1),
         members: Box::default(),
+        moves: Box::default(),
     }
 }
 

@@ -15,5 +15,6 @@ mod pushes;
 mod reads;
 mod repositories;
 mod requests;
+mod slots;
 mod staging;
 mod txn;

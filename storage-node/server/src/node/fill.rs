@@ -90,10 +90,10 @@ impl StorageNode {
     /// not be found out.
     async fn look(self: &Arc<Self>, map: &Arc<ClusterMap>) -> Option<Missing> {
         let mut missing = Missing::default();
-        for range in &map.groups {
+        for group in map.owners() {
             let mut after = Some(Vec::new());
             while let Some(from) = after {
-                let (page, last) = self.page(range.group, from, map).await?;
+                let (page, last) = self.page(group, from, map).await?;
                 missing += self.fill_page(page, map).await?;
                 after = last;
             }

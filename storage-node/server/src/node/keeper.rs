@@ -144,23 +144,26 @@ impl StorageNode {
             self.ask_for_map(&map).await;
         }
         self.announce(&map).await;
+        self.keep_groups(&map).await;
         let led: Vec<_> = self
             .groups()
             .into_iter()
             .filter(|(_, group)| group.leader() == own)
             .collect();
+        let mut stepped = false;
         for (id, _) in &led {
             if *id != CLUSTER_GROUP && *id != METADATA_GROUP {
                 self.keep_map(*id, &map).await;
                 self.keep_barrier(*id, &map).await;
+                stepped |= self.keep_slots(*id, &map).await;
             }
         }
-        let mut stepped = false;
         for (id, group) in &led {
             stepped |= self.keep_replicas(*id, group, &map).await;
         }
         if led.iter().any(|(id, _)| *id == CLUSTER_GROUP) {
             self.keep_version(&map).await;
+            self.drive_moves(&map).await;
             self.drive_cycles(&map).await;
             self.keep_members(&map).await;
         }

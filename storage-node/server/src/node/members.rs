@@ -165,9 +165,9 @@ impl StorageNode {
     /// or is not open.
     pub(super) fn adopted(&self, map: &ClusterMap) -> Option<MapEpoch> {
         let mut least = map.epoch;
-        for range in &map.groups {
-            self.group(range.group)?;
-            let view = self.view(range.group).ok()?;
+        for id in map.data_groups() {
+            self.group(id)?;
+            let view = self.view(id).ok()?;
             let Ok(Answer::Map(Some(adopted))) = query(&view, &Query::Map) else {
                 return None;
             };
@@ -233,6 +233,6 @@ impl StorageNode {
 
 /// All groups of a map: the cluster's, the facts', and those with slots.
 pub(super) fn group_ids(map: &ClusterMap) -> impl Iterator<Item = GroupId> {
-    let slots = map.groups.iter().map(|range| range.group);
+    let slots = map.data_groups();
     [CLUSTER_GROUP, METADATA_GROUP].into_iter().chain(slots)
 }

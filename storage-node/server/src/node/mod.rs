@@ -4,13 +4,15 @@
 //! others by [`crate::rpc`]. In the background it keeps the groups' maps and
 //! voters in line with the cluster map ([`keeper`]), fetches the chunks that
 //! its placement names and it lacks ([`fill`]), verifies what it has ([`scrub`]),
-//! replaces what is corrupt ([`repair`]) and drops what nothing names ([`collect`]).
+//! replaces what is corrupt ([`repair`]), drops what nothing names ([`collect`]) and finds out
+//! whether it is too slow to lead ([`health`]).
 //!
 //! Not here: which processes there are, files and certificates (`start`).
 
 pub(crate) mod collect;
 mod dumps;
 mod fill;
+pub(crate) mod health;
 mod keeper;
 mod members;
 mod offer;
@@ -18,6 +20,7 @@ mod refuse;
 mod repair;
 mod replicas;
 pub(crate) mod scrub;
+mod slots;
 mod space;
 mod upgrade;
 
@@ -63,6 +66,7 @@ pub(crate) struct Parts {
     /// The data directory itself.
     pub(crate) files: Arc<dyn Files>,
     pub(crate) members: MembersMetrics,
+    pub(crate) health: health::Health,
 }
 
 /// One storage node of a cluster, or the only one.
@@ -117,11 +121,15 @@ impl StorageNode {
             "collect garbage",
             Box::pin(collect::run(Arc::downgrade(self))),
         );
+        let health = tasks.spawn(
+            "look at health",
+            Box::pin(health::run(Arc::downgrade(self))),
+        );
         let mut background = self
             .background
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        background.extend([keeper, fill, scrub, repair, collect]);
+        background.extend([keeper, fill, scrub, repair, collect, health]);
     }
 
     /// Stops the background work and the replicas. What was acknowledged is
@@ -186,7 +194,7 @@ impl StorageNode {
         };
         [CLUSTER_GROUP, METADATA_GROUP]
             .into_iter()
-            .chain(map.groups.iter().map(|range| range.group))
+            .chain(map.data_groups())
             .filter_map(|id| self.group(id).map(|group| (id, group)))
             .collect()
     }

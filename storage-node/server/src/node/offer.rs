@@ -10,8 +10,9 @@ use runtime::run_blocking;
 use storage_node_api::collect::{CollectOrder, CollectReport};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::dump::{DumpOrder, DumpPart};
+use storage_node_api::health::HealthReport;
 use storage_node_api::limits::{CHUNK_BATCH, PUT_BATCH_BYTES};
-use storage_node_api::map::{ClusterMap, METADATA_GROUP};
+use storage_node_api::map::{ClusterMap, FIRST_DATA_GROUP, METADATA_GROUP};
 use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{GroupStatus, Node, NodeError, NodeFailure, NodeStatus, Presence};
@@ -237,6 +238,10 @@ impl Node for StorageNode {
         Ok(self.members_report())
     }
 
+    async fn health(&self) -> Result<HealthReport, NodeError> {
+        Ok(self.health_report())
+    }
+
     async fn transfer(&self, group: GroupId, to: NodeId) -> Result<(), NodeFailure<TransferError>> {
         self.hand_over(group, to).await
     }
@@ -285,6 +290,10 @@ impl StorageNode {
             ReadPoint::Linearizable => replica.read_index().await.map(drop),
             ReadPoint::AtLeast(token) if token.group == group => {
                 replica.wait_applied(token.index).await
+            }
+            // Of the group that had the slot before.
+            ReadPoint::AtLeast(token) if is_data(token.group) && is_data(group) => {
+                replica.read_index().await.map(drop)
             }
             ReadPoint::AtLeast(_) | ReadPoint::Stale => Ok(()),
         }
@@ -370,4 +379,8 @@ fn not_executed(error: &raft::ProposeError) -> NodeFailure<ExecuteError> {
         | raft::ProposeError::Timeout { .. }
         | raft::ProposeError::Stopped { .. } => NodeFailure::Failed(ExecuteError::Interrupted),
     }
+}
+
+fn is_data(group: GroupId) -> bool {
+    group >= FIRST_DATA_GROUP
 }

@@ -201,8 +201,8 @@ impl StorageNode {
         let (node, asked) = (Arc::clone(self), chunks.clone());
         let find = move || {
             let mut live = BTreeSet::new();
-            for range in &map.groups {
-                let view = node.view(range.group).ok()?;
+            for group in map.owners() {
+                let view = node.view(group).ok()?;
                 live_chunks(&view, &[], &mut |domain, listed| {
                     let listed = listed.iter().map(|chunk| Quarantined::of(domain, chunk));
                     live.extend(listed.filter(|chunk| asked.contains(chunk)));

@@ -4,6 +4,8 @@
 //! what the group's leader knows, by whoever leads. So a kill at any instant costs one step at most,
 //! and a step that was half done is finished first.
 
+use std::collections::BTreeSet;
+
 use raft::limits::CAUGHT_UP_ENTRIES;
 use raft::{Group, Peer};
 use storage_node_api::map::{ClusterMap, MEMBERS_VERSION, Replicas, Step};
@@ -23,7 +25,7 @@ enum StepError {
 impl StorageNode {
     /// Takes the next step for a group that this node leads; whether one was taken.
     pub(super) async fn keep_replicas(&self, id: GroupId, group: &Group, map: &ClusterMap) -> bool {
-        let Some(step) = map.seats(id).next_step(&replicas(self.id(), group)) else {
+        let Some(step) = map.seats(id).next_step(&self.replicas_of(group)) else {
             return false;
         };
         let shrinks = matches!(step, Step::Demote(_) | Step::Remove(_) | Step::Lead(_));
@@ -43,6 +45,11 @@ impl StorageNode {
                 false
             }
         }
+    }
+
+    fn replicas_of(&self, group: &Group) -> Replicas {
+        let health = &self.parts.health;
+        replicas(self.id(), group, health.slow(self.id()), health.sound())
     }
 }
 
@@ -64,7 +71,7 @@ async fn take(step: Step, group: &Group, map: &ClusterMap) -> Result<(), StepErr
 }
 
 /// What the leader of a group knows of its replicas.
-fn replicas(own: NodeId, group: &Group) -> Replicas {
+fn replicas(own: NodeId, group: &Group, slow: BTreeSet<NodeId>, sound: Vec<NodeId>) -> Replicas {
     let status = group.status();
     let progress = group.progress();
     let heard = progress.iter().filter(|(_, member)| group.is_heard(member));
@@ -80,5 +87,7 @@ fn replicas(own: NodeId, group: &Group) -> Replicas {
         heard: with_own(&mut heard.map(|(id, _)| id)),
         near: with_own(&mut near.map(|(id, _)| id)),
         joint: status.joint,
+        slow,
+        sound,
     }
 }

@@ -29,6 +29,9 @@ pub struct Config {
     /// Bytes at which a volume is sealed. Only what is dropped from sealed volumes
     /// is given back to the disk.
     pub volume_bytes: u64,
+    /// A node whose syncs of the log take at least as long lately, and four times as long as its
+    /// peers', hands on what it leads; 0 for never.
+    pub slow_sync_millis: u64,
     /// The timing of Raft.
     pub raft: raft::Config,
 }
@@ -44,6 +47,7 @@ pub struct Checked {
     pub(super) scrub_bytes_per_second: u64,
     pub(super) collect_interval_seconds: u64,
     pub(super) collect_bytes_per_second: u64,
+    pub(super) slow_sync_millis: u64,
     pub(super) raft: raft::Checked,
     pub(super) volumes: volumes::Checked,
 }
@@ -77,6 +81,7 @@ impl Default for Config {
             collect_interval_seconds: 6 * 3600,
             collect_bytes_per_second: 20 << 20,
             volume_bytes: volumes::Config::default().volume_bytes,
+            slow_sync_millis: 100,
             raft: raft::Config::default(),
         }
     }
@@ -122,6 +127,7 @@ impl Config {
             scrub_bytes_per_second: self.scrub_bytes_per_second,
             collect_interval_seconds: self.collect_interval_seconds,
             collect_bytes_per_second: self.collect_bytes_per_second,
+            slow_sync_millis: self.slow_sync_millis,
             raft: self.raft.validate()?,
             volumes: volumes.validate()?,
         })

@@ -6,6 +6,7 @@ mod standing;
 mod stores;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kv::KeyValue;
 use prometheus_client::registry::Registry;
@@ -25,6 +26,7 @@ pub use stores::{MetadataPlace, Stores, StoresError};
 
 use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError, had_log, has_log};
 use crate::node::collect::{self, Collecting};
+use crate::node::health::{self, Health};
 use crate::node::scrub::{self, Scrubbing};
 use crate::node::{FoundError, MembersMetrics, Parts, Space, StorageNode};
 use crate::replica::{DataMachine, MetadataMachine, StateView};
@@ -176,13 +178,12 @@ pub async fn start(
     });
 
     let metrics = Metrics::register(registry);
+    let floor = Duration::from_millis(config.slow_sync_millis);
+    let health = metrics.health(floor);
     let chunks = open_chunks(&stores, &record, id, config, &runtime, metrics.chunks).await?;
     let raft = start_raft(&stores, config, id, network.peers, &runtime, metrics.raft).await?;
     let (map_sender, _) = watch::channel(None);
-    let facts = MetadataMachine::new(match &stores.metadata {
-        MetadataPlace::Directory(path) => SqliteMachine::open(path),
-        MetadataPlace::Memory => SqliteMachine::in_memory(),
-    }?);
+    let facts = open_facts(&stores.metadata)?;
     let reader = facts.reader();
     let distrusted = Distrusted::load(&*stores.files)?;
     let trusted = |group: GroupId| !distrusted.0.iter().any(|fault| fault.group == group);
@@ -217,6 +218,7 @@ pub async fn start(
         )),
         files: stores.files,
         members: metrics.members,
+        health,
     });
     node.learn(&map);
     if is_new && matches!(membership, Membership::Founder { .. }) {
@@ -224,6 +226,14 @@ pub async fn start(
     }
     node.run();
     Ok(node)
+}
+
+fn open_facts(place: &MetadataPlace) -> Result<MetadataMachine, StartError> {
+    let machine = match place {
+        MetadataPlace::Directory(path) => SqliteMachine::open(path),
+        MetadataPlace::Memory => SqliteMachine::in_memory(),
+    };
+    Ok(MetadataMachine::new(machine?))
 }
 
 /// Starts Raft, and remembers that there has been a log from now on.
@@ -259,9 +269,18 @@ struct Metrics {
     scrub: scrub::Metrics,
     collect: collect::Metrics,
     members: MembersMetrics,
+    health: health::Metrics,
 }
 
 impl Metrics {
+    /// What finds out from the times of syncs whether the node is slow; see
+    /// [`Health::new`] for the floor.
+    fn health(&self, floor: Duration) -> Health {
+        let log = self.raft.recent_syncs.clone();
+        let volumes = self.chunks.recent_commits.clone();
+        Health::new(log, volumes, floor, self.health.clone())
+    }
+
     fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         metrics
@@ -270,6 +289,9 @@ impl Metrics {
         metrics
             .raft
             .register(registry.sub_registry_with_prefix("devflow_raft"));
+        metrics
+            .health
+            .register(registry.sub_registry_with_prefix("devflow_health"));
         metrics
             .scrub
             .register(registry.sub_registry_with_prefix("devflow_scrub"));
@@ -360,6 +382,7 @@ fn first_map(
             next_node: id.0 + 1,
             ..Members::default()
         }),
+        moves: Box::default(),
     }
 }
 
@@ -394,8 +417,8 @@ async fn open_groups(
     if trusted(METADATA_GROUP) {
         raft.open(raft_id(METADATA_GROUP), Box::new(facts)).await?;
     }
-    for range in map.groups.iter().filter(|range| trusted(range.group)) {
-        let group = raft_id(range.group);
+    for id in map.data_groups().into_iter().filter(|id| trusted(*id)) {
+        let group = raft_id(id);
         let machine = DataMachine::new(group, Arc::clone(&stores.state), Box::new(|| {}));
         raft.open(group, Box::new(machine)).await?;
     }

@@ -4,6 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use runtime::Recent;
 
 /// What a chunk store counts. Clones share the counts.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub struct Metrics {
     pub syncs: Counter,
     /// How long a group took to write and sync.
     pub commit_seconds: Histogram,
+    /// The same lately; not shown.
+    pub recent_commits: Recent,
     /// Requests that wait for the writer.
     pub queued: Gauge,
     /// Chunks read.
@@ -54,6 +57,7 @@ impl Default for Metrics {
             syncs: Counter::default(),
             // From 0.25 ms to 4 s.
             commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 15)),
+            recent_commits: Recent::default(),
             queued: Gauge::default(),
             read: Counter::default(),
             read_bytes: Counter::default(),

@@ -27,6 +27,7 @@ pub(super) async fn run(
             .queued
             .set(i64::try_from(requests.len()).unwrap_or(i64::MAX));
         let begun = runtime.clock.monotonic();
+        metrics.recent_commits.begin(begun);
         let committed = run_blocking(&*runtime.tasks, "write chunks", move || {
             committer.commit(group);
             committer
@@ -43,7 +44,9 @@ pub(super) async fn run(
                 return;
             }
         };
-        let took = runtime.clock.monotonic().saturating_sub(begun);
+        let ended = runtime.clock.monotonic();
+        let took = ended.saturating_sub(begun);
+        metrics.recent_commits.end(ended);
         metrics.commit_seconds.observe(took.as_secs_f64());
     }
 }

@@ -23,12 +23,7 @@ async fn a_node_whose_disk_was_rolled_back_does_not_start_however_often_it_tries
     let mut world = World::of(3).await;
     let old = NodeId(2);
     let earlier = world.disks[&old].clone();
-    let early = Disks {
-        files: earlier.files.crash(Survives::Everything),
-        volumes: earlier.volumes.crash(Survives::Everything),
-        log: earlier.log.crash(Survives::Everything),
-        state: earlier.state.crash(Survives::Everything),
-    };
+    let early = earlier.crashed(Survives::Everything);
     for _ in 0..3 {
         let starts = world.map().node(old).unwrap().incarnation;
         world.crash(old, Survives::Nothing).await;
@@ -57,12 +52,7 @@ async fn a_node_that_was_rolled_back_while_nobody_could_be_asked_is_stopped_when
     let mut world = World::of(3).await;
     let old = NodeId(3);
     let disks = world.disks[&old].clone();
-    let early = Disks {
-        files: disks.files.crash(Survives::Everything),
-        volumes: disks.volumes.crash(Survives::Everything),
-        log: disks.log.crash(Survives::Everything),
-        state: disks.state.crash(Survives::Everything),
-    };
+    let early = disks.crashed(Survives::Everything);
     for _ in 0..2 {
         let starts = world.map().node(old).unwrap().incarnation;
         world.crash(old, Survives::Nothing).await;

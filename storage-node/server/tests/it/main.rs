@@ -10,4 +10,6 @@ mod identity;
 mod members;
 mod policies;
 mod repair;
+mod slots;
+mod slow;
 mod world;

@@ -20,13 +20,13 @@ use crate::crashes::{Outcome, Pusher};
 use crate::world::{Place, World};
 
 /// Somebody who pushes all the time.
-struct Traffic {
+pub(crate) struct Traffic {
     stop: Arc<AtomicBool>,
     pushing: JoinHandle<Pusher>,
 }
 
 impl Traffic {
-    async fn begin(world: &World) -> Self {
+    pub(crate) async fn begin(world: &World) -> Self {
         let mut pusher = Pusher::begin(world.storage(), world.runtime.clone()).await;
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
@@ -41,7 +41,7 @@ impl Traffic {
     }
 
     /// Ends it, and holds what is there against what was told.
-    async fn end(self, at_least: usize) -> Pusher {
+    pub(crate) async fn end(self, at_least: usize) -> Pusher {
         self.stop.store(true, Ordering::SeqCst);
         let mut pusher = self.pushing.await.unwrap();
         pusher.push().await;
@@ -271,7 +271,7 @@ async fn a_survivor_makes_a_cluster_again_and_the_lost_ones_never_rejoin() {
     world.voting(&[survivor]).await;
     assert_eq!(pusher.faults().await, [] as [String; 0]);
     for lost in ids([1, 2]) {
-        assert_eq!(world.map().standing(lost), Standing::Gone);
+        world.stands(lost, Standing::Gone).await;
         let refused = world.try_launch(lost).await;
         assert!(
             matches!(refused, Err(StartError::Refused { .. })),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,16 +10,20 @@ use kv::Memory;
 use prometheus_client::registry::Registry;
 use raft::memory::Network as RaftNetwork;
 use runtime::{File, FileHooks, HookedFiles, MemoryFiles, Runtime, Survives};
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, MembersChange, Node as MapNode, Standing};
+use storage_node_api::map::{
+    CLUSTER_GROUP, ClusterMap, MembersChange, Node as MapNode, SlotsChange, Standing,
+};
 use storage_node_api::node::Node;
 use storage_node_api::order::{Command, Join, Refusal, Reply, Request};
-use storage_node_api::{ClusterId, Incarnation, NodeId, RequestId, Storage};
+use storage_node_api::{ClusterId, Incarnation, MapEpoch, NodeId, RequestId, Storage};
 use storage_node_client::tier::{Client, Config as ClientConfig, Links, NoPeers};
 use storage_node_server::StorageNode;
 use storage_node_server::directory::NodeRecord;
 use storage_node_server::start::{
     Addresses, Config, Membership, MetadataPlace, Network, StartError, Stores, start,
 };
+
+use crate::slow::SlowLog;
 
 /// How long anything may take to come about.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,6 +75,8 @@ pub(crate) struct Disks {
     pub(crate) volumes: MemoryFiles,
     pub(crate) log: Memory,
     pub(crate) state: Memory,
+    /// How much longer a sync of its log takes than it should, in milliseconds.
+    slow_log: Arc<AtomicU64>,
 }
 
 impl Disks {
@@ -80,6 +86,7 @@ impl Disks {
             volumes: MemoryFiles::new(),
             log: Memory::new(&raft::FAMILIES),
             state: Memory::new(&Stores::state_families()),
+            slow_log: Arc::default(),
         }
     }
 
@@ -90,19 +97,23 @@ impl Disks {
                 Arc::new(self.volumes.clone()),
                 Arc::new(Lie(Arc::clone(lie))),
             )),
-            log: Arc::new(self.log.clone()),
+            log: Arc::new(SlowLog {
+                log: self.log.clone(),
+                millis: Arc::clone(&self.slow_log),
+            }),
             state: Arc::new(self.state.clone()),
             metadata: MetadataPlace::Memory,
         }
     }
 
     /// What a power failure leaves.
-    fn crashed(&self, survives: Survives) -> Self {
+    pub(crate) fn crashed(&self, survives: Survives) -> Self {
         Self {
             files: self.files.crash(survives),
             volumes: self.volumes.crash(survives),
             log: self.log.crash(survives),
             state: self.state.crash(survives),
+            slow_log: Arc::clone(&self.slow_log),
         }
     }
 }
@@ -215,6 +226,12 @@ impl World {
         self.volumes_lie.store(true, Ordering::SeqCst);
     }
 
+    /// From now on each sync of a node's log takes so much longer.
+    pub(crate) fn slow_log(&self, id: NodeId, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap();
+        self.disks[&id].slow_log.store(millis, Ordering::SeqCst);
+    }
+
     /// Ends a node as a power failure does.
     pub(crate) async fn crash(&mut self, id: NodeId, survives: Survives) {
         let node = self.links.nodes.lock().unwrap().get(&id).cloned().unwrap();
@@ -316,21 +333,37 @@ impl World {
 
     /// Changes the members, for the map that was seen.
     pub(crate) async fn change_seen(&self, map: &ClusterMap, change: &MembersChange) -> Reply {
-        let request = Request {
-            id: RequestId::random(&*self.runtime.random),
-            time: self.runtime.clock.now(),
-            command: Command::ChangeMembers {
-                seen: map.epoch,
-                change: change.clone(),
-            },
-        };
-        self.ask(request).await
+        let (seen, change) = (map.epoch, change.clone());
+        self.order(Command::ChangeMembers { seen, change }).await
+    }
+
+    async fn order(&self, command: Command) -> Reply {
+        let id = RequestId::random(&*self.runtime.random);
+        let time = self.runtime.clock.now();
+        self.ask(Request { id, time, command }).await
     }
 
     /// Changes the members, again while others change the map in between.
     pub(crate) async fn change(&self, change: MembersChange) -> Reply {
+        self.order_for_map(|seen| Command::ChangeMembers {
+            seen,
+            change: change.clone(),
+        })
+        .await
+    }
+
+    /// Changes the slots, again while others change the map in between.
+    pub(crate) async fn divide(&self, change: SlotsChange) -> Reply {
+        self.order_for_map(|seen| Command::ChangeSlots {
+            seen,
+            change: change.clone(),
+        })
+        .await
+    }
+
+    async fn order_for_map(&self, command: impl Fn(MapEpoch) -> Command) -> Reply {
         for _ in 0..200 {
-            match self.change_seen(&self.map(), &change).await {
+            match self.order(command(self.map().epoch)).await {
                 Reply::Refused(Refusal::MapChanged { .. }) => {
                     self.runtime.clock.sleep(Duration::from_millis(20)).await;
                 }

@@ -45,6 +45,7 @@ fn map(zones: &[u8], survive: FailureDomain) -> ClusterMap {
             .collect(),
         groups: ClusterMap::divide_slots(1),
         members: Box::default(),
+        moves: Box::default(),
     }
 }
 

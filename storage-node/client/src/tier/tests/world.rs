@@ -66,6 +66,7 @@ pub(super) fn map_of(nodes: u64) -> ClusterMap {
         nodes: (1..=nodes).map(|id| described(NodeId(id))).collect(),
         groups: ClusterMap::divide_slots(4),
         members: Box::default(),
+        moves: Box::default(),
     }
 }
 

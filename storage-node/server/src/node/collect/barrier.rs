@@ -73,7 +73,7 @@ impl StorageNode {
     }
 
     /// Takes a command to the leader of the cluster group, if it is known.
-    async fn tell_cluster(&self, map: &ClusterMap, command: Command) {
+    pub(in crate::node) async fn tell_cluster(&self, map: &ClusterMap, command: Command) {
         let leader = self.group(CLUSTER_GROUP).and_then(|group| group.leader());
         let Some(leader) = leader.map(|leader| NodeId(leader.0)) else {
             return;

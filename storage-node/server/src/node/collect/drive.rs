@@ -32,7 +32,7 @@ impl StorageNode {
             None => self.parts.collecting.led_for(clock.monotonic()) >= interval,
         };
         let passed = |group| cycle.barrier_of(group) >= map.generation;
-        if is_due && map.groups.iter().all(|range| passed(range.group)) {
+        if is_due && map.owners().into_iter().all(passed) {
             tracing::info!(
                 generation = map.generation.0 + 1,
                 "a cycle of the collector begins"

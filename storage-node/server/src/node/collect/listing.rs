@@ -42,10 +42,7 @@ impl Sweep<'_> {
     }
 
     fn groups(&self) -> Vec<GroupId> {
-        let mut groups: Vec<GroupId> = self.map.groups.iter().map(|range| range.group).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        groups
+        self.map.owners()
     }
 
     /// One page: of the node's own replica, or of another node's if it has none.

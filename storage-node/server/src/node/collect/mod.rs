@@ -178,7 +178,7 @@ impl StorageNode {
     }
 
     /// The other nodes.
-    fn peers_of(&self, map: &ClusterMap) -> Vec<Arc<dyn Node>> {
+    pub(in crate::node) fn peers_of(&self, map: &ClusterMap) -> Vec<Arc<dyn Node>> {
         let own: NodeId = self.id();
         let peers = map.nodes.iter();
         peers

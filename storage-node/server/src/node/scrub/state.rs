@@ -2,6 +2,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use runtime::{Runtime, Timestamp};
+use storage_node_api::GroupId;
 use storage_node_api::scrub::{ReplicaFault, ScrubReport};
 use tokio::sync::Notify;
 
@@ -174,6 +175,16 @@ impl Scrubbing {
         state.report.faults.replicas += 1;
         self.metrics.show(&state.report);
         true
+    }
+
+    /// Whether a replica of this group was found wrong.
+    pub(in crate::node) fn distrusts(&self, group: GroupId) -> bool {
+        let state = self.lock();
+        state
+            .report
+            .replicas
+            .iter()
+            .any(|known| known.group == group)
     }
 
     /// Chunks were replaced.
