@@ -13,7 +13,8 @@ use crate::{NodeId, Peer};
 /// A replica's state at one instant; other replicas may be ahead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The newest term it has seen.
+    /// The newest term of which it has kept that it takes part: never a smaller one, not even
+    /// after a power failure.
     pub term: u64,
     /// Who leads the group, if known.
     pub leader: Option<NodeId>,
@@ -58,7 +59,8 @@ impl Group {
             members.insert(*node, peer.clone());
         }
         Status {
-            term: metrics.current_term,
+            // `current_term` may be one whose vote waits to be written.
+            term: metrics.vote.leader_id.term,
             leader: metrics.current_leader,
             applied: metrics.last_applied.map(|id| id.index()),
             committed: metrics.local_committed.map(|id| id.index()),
