@@ -33,7 +33,11 @@ const PIECE: usize = 1 << 20;
 pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
     let mut report = Report::new("Blobs in three copies, one client", "devflow", "raw");
     for (name, size, count) in SIZES {
-        let rounds = if count == 1 { rounds.min(LARGE_ROUNDS) } else { rounds };
+        let rounds = if count == 1 {
+            rounds.min(LARGE_ROUNDS)
+        } else {
+            rounds
+        };
         let own = tempfile::tempdir_in(place)?;
         one_size(own.path(), (name, size, count), rounds, &mut report)?;
     }
@@ -98,7 +102,9 @@ fn one_size(
 /// How long it takes to write and fsync all copies, in seconds.
 fn raw_writes(place: &Path, content: &[u8]) -> anyhow::Result<f64> {
     let began = Instant::now();
-    let files: Vec<_> = (0..COPIES).map(|copy| place.join(format!("copy{copy}"))).collect();
+    let files: Vec<_> = (0..COPIES)
+        .map(|copy| place.join(format!("copy{copy}")))
+        .collect();
     thread::scope(|scope| {
         let write = |path| {
             scope.spawn(move || -> std::io::Result<()> {
@@ -111,7 +117,9 @@ fn raw_writes(place: &Path, content: &[u8]) -> anyhow::Result<f64> {
         };
         let threads: Vec<_> = files.iter().map(write).collect();
         for thread in threads {
-            thread.join().map_err(|_| anyhow::anyhow!("a writer panicked"))??;
+            thread
+                .join()
+                .map_err(|_| anyhow::anyhow!("a writer panicked"))??;
         }
         anyhow::Ok(())
     })?;

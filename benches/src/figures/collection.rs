@@ -51,7 +51,10 @@ pub(super) fn measure(place: &Path, chunks: usize) -> anyhow::Result<Report> {
     let mut report = Report::new("Collection", "meanwhile", "before");
     for (name, how) in [
         ("half of all dead, at the default pace", &["collect"][..]),
-        ("half of the rest dead, without pauses", &["collect", "--fast"]),
+        (
+            "half of the rest dead, without pauses",
+            &["collect", "--fast"],
+        ),
     ] {
         let rest = live.split_off(live.len() / 2);
         clients.block_on(remove(&tier, std::mem::replace(&mut live, rest)))?;
@@ -141,7 +144,9 @@ async fn remove(tier: &Tier, dead: Vec<Written>) -> anyhow::Result<()> {
 
 /// Reads what must be there.
 async fn check(tier: &Tier, live: &[Written]) -> anyhow::Result<()> {
-    let reads = live.iter().map(|written| tier.read(written, CHUNK_BYTES as u64));
+    let reads = live
+        .iter()
+        .map(|written| tier.read(written, CHUNK_BYTES as u64));
     let mut reads = stream::iter(reads).buffer_unordered(UPLOADS * COMMITS);
     while reads.try_next().await?.is_some() {}
     Ok(())

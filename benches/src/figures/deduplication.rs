@@ -98,7 +98,13 @@ fn restic(repository: &Path, files: &[PathBuf], compression: &str) -> anyhow::Re
         let mut command = Command::new("restic");
         command
             .env("RESTIC_PASSWORD", PASSWORD)
-            .args(["--quiet", "--no-cache", "--compression", compression, "--repo"])
+            .args([
+                "--quiet",
+                "--no-cache",
+                "--compression",
+                compression,
+                "--repo",
+            ])
             .arg(repository);
         command
     };

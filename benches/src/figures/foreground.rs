@@ -59,7 +59,9 @@ impl Foreground {
     /// Milliseconds of the writes that began in a span.
     pub(crate) fn between(&self, from: Instant, to: Instant) -> Vec<f64> {
         let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
-        let within = writes.iter().filter(|(began, _)| (from..to).contains(began));
+        let within = writes
+            .iter()
+            .filter(|(began, _)| (from..to).contains(began));
         within.map(|(_, took)| *took).collect()
     }
 
@@ -71,6 +73,8 @@ impl Foreground {
     /// Ends it; fails if a write failed.
     pub(crate) fn stop(self, clients: &Runtime) -> anyhow::Result<()> {
         self.stopped.store(true, Ordering::Relaxed);
-        clients.block_on(self.task)?.context("the foreground's write")
+        clients
+            .block_on(self.task)?
+            .context("the foreground's write")
     }
 }

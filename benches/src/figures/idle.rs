@@ -54,7 +54,10 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
             1000 => [Goal::Most(0.25), Goal::Most(250.0)],
             _ => [Goal::None, Goal::None],
         };
-        let rows = [("processor", "cores", cores), ("memory", "MiB resident", memory)];
+        let rows = [
+            ("processor", "cores", cores),
+            ("memory", "MiB resident", memory),
+        ];
         for ((what, unit, figures), goal) in rows.into_iter().zip(goals) {
             let row = format!("{groups} groups: {what}");
             report.alone(&row, unit, median(&figures), goal);
@@ -71,8 +74,6 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
 }
 
 fn cluster_time(cluster: &Cluster) -> anyhow::Result<Vec<Duration>> {
-    let of = |node: &jepsen::harness::Process| {
-        processor_time(node.id().context("the node runs")?)
-    };
+    let of = |node: &jepsen::harness::Process| processor_time(node.id().context("the node runs")?);
     cluster.nodes.iter().map(of).collect()
 }

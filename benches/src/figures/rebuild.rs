@@ -68,7 +68,7 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
     report.note(format!(
         "{} MiB of content in three copies; from when the successor is invited until the map is without the lost node and the \
          successor votes in every group and lacks no chunk.",
-        BLOBS.0 * BLOBS.1 >> 20
+        (BLOBS.0 * BLOBS.1) >> 20
     ));
     Ok(report)
 }
@@ -77,7 +77,11 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<Duration> {
     let began = Instant::now();
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status()?;
     let synced = Command::new("sync").arg("-f").arg(to).status()?;
-    ensure!(copied.success() && synced.success(), "copy {}", from.display());
+    ensure!(
+        copied.success() && synced.success(),
+        "copy {}",
+        from.display()
+    );
     let took = began.elapsed();
     fs::remove_dir_all(to)?;
     Ok(took)

@@ -59,41 +59,18 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
 fn in_network(place: &Path, rounds: usize) -> anyhow::Result<Report> {
     let world = World::start(place)?;
     let mut report = Report::new("Regions 80 ms apart", "remote", "local");
-    world.survive(&[
-        &["policy", "set", "--survive", "node", "--region", "eu=3", "--region", "us=3", "--home", "eu"],
-        &["order", "set", "--survive", "node", "--region", "eu=3", "--home", "eu"],
-    ])?;
+    world.survive("node", &["eu=3", "us=3"], &["eu=3"])?;
     world.wait_for_voters(3)?;
     world.distance(0);
     world.reads(rounds, &mut report)?;
-    let mut pairs = Vec::new();
-    let mut local = Vec::new();
-    for _ in 0..rounds {
-        let here = world.pushes(HERE)?;
-        local.push(here);
-        pairs.push((world.pushes(THERE)?, here));
-    }
-    extra(&mut report, "push that survives a node", &pairs, Goal::Most(2.0));
+    let local = world.pushes_that_survive_a_node(rounds, &mut report)?;
     world.network.heal();
-    world.survive(&[
-        &["policy", "set", "--survive", "region", "--region", "eu=3", "--region", "us=3", "--home", "eu"],
-        &["order", "set", "--survive", "region", "--region", "eu=2", "--region", "us=2", "--region", "ap=1", "--home", "eu"],
-    ])?;
+    world.survive("region", &["eu=3", "us=3"], &["eu=2", "us=2", "ap=1"])?;
     world.wait_for_voters(5)?;
     world.distance(0);
-    for (name, from) in [("from home", HERE), ("from afar", THERE)] {
-        let mut pairs = Vec::new();
-        for round in 0..rounds {
-            pairs.push((world.pushes(from)?, local[round]));
-        }
-        let row = format!("push {name} that survives a region, beside local that survives a node");
-        extra(&mut report, &row, &pairs, Goal::Most(3.0));
-    }
+    world.pushes_that_survive_a_region(&local, &mut report)?;
     world.network.heal();
-    world.survive(&[
-        &["policy", "set", "--survive", "node", "--region", "eu=3", "--home", "eu"],
-        &["order", "set", "--survive", "node", "--region", "eu=3", "--home", "eu"],
-    ])?;
+    world.survive("node", &["eu=3"], &["eu=3"])?;
     world.wait_for_voters(3)?;
     world.bulk(&mut report)?;
     report.note(
@@ -112,7 +89,12 @@ fn extra(report: &mut Report, what: &str, pairs: &[(f64, f64)], goal: Goal) {
         .iter()
         .map(|(remote, local)| (remote - local) / millis(ROUND_TRIP));
     let trips: Vec<f64> = trips.collect();
-    report.alone(&format!("{what}: extra"), "round trips", median(&trips), goal);
+    report.alone(
+        &format!("{what}: extra"),
+        "round trips",
+        median(&trips),
+        goal,
+    );
 }
 
 impl World {
@@ -151,17 +133,51 @@ impl World {
         }
     }
 
-    /// Orders policies.
-    fn survive(&self, orders: &[&[&str]]) -> anyhow::Result<()> {
-        for order in orders {
-            let output = Command::new(devflow()?)
-                .arg("cluster")
-                .args(*order)
-                .arg("--data")
-                .arg(self.data(HERE))
-                .output()?;
+    /// Orders what a success survives, where content and where voters are, from home in eu.
+    fn survive(&self, fault: &str, content: &[&str], voters: &[&str]) -> anyhow::Result<()> {
+        for (what, regions) in [("policy", content), ("order", voters)] {
+            let mut order = Command::new(devflow()?);
+            order.args(["cluster", what, "set", "--survive", fault]);
+            for region in regions {
+                order.args(["--region", region]);
+            }
+            order.args(["--home", "eu", "--data"]).arg(self.data(HERE));
+            let output = order.output()?;
             let said = String::from_utf8_lossy(&output.stderr);
             ensure!(output.status.success(), "{order:?}: {said}");
+        }
+        Ok(())
+    }
+
+    /// Returns the times at home.
+    fn pushes_that_survive_a_node(
+        &self,
+        rounds: usize,
+        report: &mut Report,
+    ) -> anyhow::Result<Vec<f64>> {
+        let mut pairs = Vec::new();
+        for _ in 0..rounds {
+            let here = self.pushes(HERE)?;
+            pairs.push((self.pushes(THERE)?, here));
+        }
+        extra(report, "push that survives a node", &pairs, Goal::Most(2.0));
+        Ok(pairs.iter().map(|(_, here)| *here).collect())
+    }
+
+    /// Beside those at home that survive a node.
+    fn pushes_that_survive_a_region(
+        &self,
+        local: &[f64],
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        for (name, from) in [("from home", HERE), ("from afar", THERE)] {
+            let mut pairs = Vec::new();
+            for local in local {
+                pairs.push((self.pushes(from)?, *local));
+            }
+            let row =
+                format!("push {name} that survives a region, beside local that survives a node");
+            extra(report, &row, &pairs, Goal::Most(3.0));
         }
         Ok(())
     }
@@ -173,9 +189,8 @@ impl World {
             let status = self.cluster.status()?;
             let mut groups = status.nodes.iter().flat_map(|node| &node.groups);
             let is_home = |leader| self.cluster.position_of(leader).is_some_and(|at| at < 3);
-            if groups.all(|group| {
-                group.voters.len() == voters && group.leader.is_some_and(is_home)
-            }) {
+            if groups.all(|group| group.voters.len() == voters && group.leader.is_some_and(is_home))
+            {
                 return Ok(());
             }
             let waited = began.elapsed();
@@ -247,7 +262,7 @@ impl World {
             // The first connect and learn what is near.
             for number in 0..READS + READS / 2 {
                 let began = Instant::now();
-                let refs = tier.refs(of, point.clone()).await;
+                let refs = tier.refs(of, point).await;
                 let refs = refs.with_context(|| {
                     format!("read number {number}, {point:?}, from {}", REGIONS[at])
                 })?;
@@ -284,7 +299,15 @@ impl World {
     fn pushes(&self, at: usize) -> anyhow::Result<f64> {
         let mut command = Command::new(devflow()?);
         command
-            .args(["bench", "refs", "--json", "--concurrency", "1", "--repositories", "1"])
+            .args([
+                "bench",
+                "refs",
+                "--json",
+                "--concurrency",
+                "1",
+                "--repositories",
+                "1",
+            ])
             .args(["--seconds", "8", "--warm-up", "2", "--user", ADMINISTRATOR])
             .arg("--password-file")
             .arg(self.place.join("password"))

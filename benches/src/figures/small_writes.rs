@@ -90,7 +90,12 @@ async fn one(
         &beside_disk,
         Goal::Most(2.0),
     );
-    report.pairs("one client beside etcd: p50", "ms", &beside_etcd, Goal::Most(1.0));
+    report.pairs(
+        "one client beside etcd: p50",
+        "ms",
+        &beside_etcd,
+        Goal::Most(1.0),
+    );
     report.pairs("one client beside etcd: p99", "ms", &tails, Goal::None);
     Ok(())
 }

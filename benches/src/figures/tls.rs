@@ -43,7 +43,10 @@ pub(crate) fn send(arguments: &SendArguments) -> anyhow::Result<()> {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let hex: String = certificate.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = certificate
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         println!("{} {hex}", listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;

@@ -42,7 +42,10 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
         let began = Instant::now();
         cluster.transfer(group, other)?;
         let leader = leader_of(&cluster.status()?, group)?;
-        ensure!(leader == other, "group {group} is led by {leader}, not by {other}");
+        ensure!(
+            leader == other,
+            "group {group} is led by {leader}, not by {other}"
+        );
         thread::sleep(WATCHED);
         quiet.push(foreground.longest(before, began));
         during.push(foreground.longest(began, Instant::now()));
@@ -50,10 +53,20 @@ pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
     foreground.stop(&clients)?;
     let mut report = Report::new("A planned transfer", "longest write", "without one");
     let pair = |percent| [(at(&during, percent), at(&quiet, percent))];
-    report.pairs("of one writer that never rests: p50", "ms", &pair(50), Goal::None);
+    report.pairs(
+        "of one writer that never rests: p50",
+        "ms",
+        &pair(50),
+        Goal::None,
+    );
     report.pairs("p90", "ms", &pair(90), Goal::None);
     report.pairs("at most", "ms", &pair(100), Goal::None);
-    report.alone("p50 of all transfers", "ms", median(&during), Goal::Most(100.0));
+    report.alone(
+        "p50 of all transfers",
+        "ms",
+        median(&during),
+        Goal::Most(100.0),
+    );
     report.note(format!(
         "{} transfers by `devflow cluster transfer` to another node and back; the longest write that began within {WATCHED:?} \
          from the order, beside the longest in the second before it.",
@@ -70,5 +83,8 @@ fn leader_of(status: &Status, group: u64) -> anyhow::Result<u64> {
         .filter_map(|found| found.leader)
         .collect();
     leaders.sort_unstable();
-    leaders.get(leaders.len() / 2).copied().context("nobody leads")
+    leaders
+        .get(leaders.len() / 2)
+        .copied()
+        .context("nobody leads")
 }

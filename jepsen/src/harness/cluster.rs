@@ -266,8 +266,7 @@ impl Cluster {
         let address = address.to_string();
         let arguments = ["frontend", "--data", path(&data)?, "--http", &address];
         let variables = self.layout.variables_of(self.nodes.len() + number - 1);
-        let frontend =
-            Process::start_on(host, &name, &arguments, &variables, 1, &self.directory)?;
+        let frontend = Process::start_on(host, &name, &arguments, &variables, 1, &self.directory)?;
         self.frontends.push(frontend);
         Ok(())
     }
