@@ -81,7 +81,13 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rusqlite", &["storage-node-metadata"]),
     (
         "tonic",
-        &["raft", "storage-node-client", "storage-node-server"],
+        &[
+            // As a client of etcd, to measure beside it.
+            "benches",
+            "raft",
+            "storage-node-client",
+            "storage-node-server",
+        ],
     ),
     ("fastcdc", &["chunking"]),
     ("axum", &["frontend", "devflow"]),
