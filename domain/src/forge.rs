@@ -5,7 +5,7 @@ use storage_node_api::Storage;
 use storage_node_api::metadata::MigrateError;
 
 use crate::facts::Facts;
-use crate::{Accounts, Commits, PasswordCost, Repositories, Tokens, migrations};
+use crate::{Accounts, Commits, Keys, PasswordCost, Repositories, Tokens, migrations};
 
 /// All use cases over one storage. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Forge {
     pub accounts: Accounts,
     /// Their tokens and sessions.
     pub tokens: Tokens,
+    /// Their keys, those of repositories, and the forge's own.
+    pub keys: Keys,
     /// Their repositories.
     pub repositories: Repositories,
     storage: Arc<dyn Storage>,
@@ -28,6 +30,7 @@ impl Forge {
         Self {
             accounts: Accounts::new(facts.clone(), cost),
             tokens: Tokens::new(facts.clone()),
+            keys: Keys::new(facts.clone()),
             repositories: Repositories::new(facts, commits, Arc::clone(&storage)),
             storage,
         }

@@ -41,6 +41,10 @@ id! {
     TokenId
 }
 id! {
+    /// One key of an account or a repository.
+    KeyId
+}
+id! {
     /// One repository as people and SQL know it; its group knows it by a
     /// [`storage_node_api::RepositoryId`].
     RepositoryKey

@@ -1,5 +1,5 @@
 //! What the forge does, whoever asks and over whatever protocol: accounts,
-//! tokens, repositories and who may do what with them.
+//! tokens, keys, repositories and who may do what with them.
 //!
 //! Facts live in SQL behind [`storage_node_api::Metadata`]; refs and packs live in the
 //! repository's group behind [`storage_node_api::Order`]. A fact has one home: SQL names
@@ -19,6 +19,8 @@ mod facts;
 mod failure;
 mod forge;
 mod id;
+pub mod keys;
+mod last_used;
 pub mod limits;
 mod page;
 pub mod permissions;
@@ -33,7 +35,8 @@ pub use commit::{CommitError, Commits};
 pub use facts::FactsError;
 pub use failure::Failure;
 pub use forge::Forge;
-pub use id::{AccountId, RepositoryKey, TokenId};
+pub use id::{AccountId, KeyId, RepositoryKey, TokenId};
+pub use keys::Keys;
 pub use page::{Page, Slice};
 pub use permissions::{Access, Action, Viewer, authorize};
 pub use repositories::{Repositories, Repository};

@@ -42,6 +42,21 @@ pub const PASSWORD_PROOF_LIFE: Duration = Duration::from_secs(60);
 /// Access tokens of one account.
 pub const TOKENS_PER_ACCOUNT: u64 = 1000;
 
+/// The longest title of a key, in bytes.
+pub const KEY_TITLE: usize = 255;
+
+/// The longest text in which a public key is given, in bytes.
+pub const KEY_TEXT: usize = 16 << 10;
+
+/// The smallest RSA key, in bits.
+pub const RSA_BITS_MIN: usize = 2048;
+
+/// The largest RSA key, in bits.
+pub const RSA_BITS_MAX: usize = 8192;
+
+/// Keys of one account, and of one repository.
+pub const KEYS_PER_OWNER: u64 = 200;
+
 /// Last-used times that wait to be written; further ones are forgotten.
 pub const LAST_USED: usize = 10_000;
 

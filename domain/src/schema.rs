@@ -13,6 +13,7 @@ const STEPS: &[(&str, &str)] = &[
     ("tokens", TOKENS),
     ("repositories", REPOSITORIES),
     ("removals", REMOVALS),
+    ("keys", KEYS),
 ];
 
 /// All migrations, in order.
@@ -123,6 +124,33 @@ CREATE TABLE removed_repositories (
 );
 CREATE INDEX removed_repositories_owner ON removed_repositories (owner_id, id);
 CREATE INDEX removed_repositories_forks ON removed_repositories (fork_of, id)
+";
+
+/// A key with a `repository_id` is that repository's, added by the account
+/// `user_id`; one without is the account's. `repository_id` is no reference: a
+/// removed repository takes its keys along and brings them back. `content` is
+/// the public key as one line. `host_keys` are what every frontend shows; their
+/// private halves are as secret as the storage's own disks.
+const KEYS: &str = "
+CREATE TABLE keys (
+    id BIGINT NOT NULL PRIMARY KEY,
+    user_id BIGINT NOT NULL REFERENCES users (id),
+    repository_id BIGINT,
+    title TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    content TEXT NOT NULL,
+    read_only BIGINT NOT NULL,
+    created BIGINT NOT NULL,
+    last_used BIGINT,
+    CONSTRAINT keys_fingerprint UNIQUE (fingerprint)
+);
+CREATE INDEX keys_user ON keys (user_id, repository_id, created, id);
+CREATE INDEX keys_repository ON keys (repository_id, created, id);
+CREATE TABLE host_keys (
+    kind TEXT NOT NULL PRIMARY KEY,
+    private TEXT NOT NULL,
+    created BIGINT NOT NULL
+)
 ";
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use storage_node_api::metadata::Value;
 
+use crate::keys::DeployKey;
 use crate::permissions::{SignedIn, Viewer};
 use crate::tokens::{Category, Level};
 use crate::{AccountId, Repository};
@@ -35,6 +36,9 @@ pub enum Reason {
     /// The account has no right to it.
     #[error("you have no right to do this")]
     NotPermitted,
+    /// The key may only fetch.
+    #[error("this deploy key may only fetch")]
+    ReadOnlyKey,
     /// The account may, its token may not.
     #[error("the access token lacks the scope {level}:{category}", category = category.name())]
     Scope {
@@ -52,6 +56,9 @@ pub fn authorize(viewer: &Viewer, action: Action, repository: Option<&Repository
     let Some(repository) = repository else {
         return Access::Hidden;
     };
+    if let Viewer::DeployKey(key) = viewer {
+        return authorize_deploy_key(key, action, repository);
+    }
     let signed_in = viewer.signed_in();
     let is_trusted = signed_in
         .is_some_and(|someone| someone.user.is_admin || someone.user.id == repository.owner.id);
@@ -76,6 +83,19 @@ pub fn authorize(viewer: &Viewer, action: Action, repository: Option<&Repository
         return Access::Forbidden(Reason::NotPermitted);
     }
     require(someone, level, Category::Repository)
+}
+
+/// A deploy key knows of its own repository and of no other.
+fn authorize_deploy_key(key: &DeployKey, action: Action, repository: &Repository) -> Access {
+    if repository.key != key.repository {
+        return Access::Hidden;
+    }
+    match action {
+        Action::Read => Access::Granted,
+        Action::Write if key.read_only => Access::Forbidden(Reason::ReadOnlyKey),
+        Action::Write => Access::Granted,
+        Action::Administer => Access::Forbidden(Reason::NotPermitted),
+    }
 }
 
 /// Decides whether a viewer may use its own account for something that is not

@@ -1,24 +1,33 @@
 use crate::accounts::{USER_COLUMNS, read_user};
 use crate::facts::{FactsError, time};
+use crate::keys::{DEPLOY_COLUMNS, DeployKey, read_deploy_key};
 use crate::permissions::{Means, SignedIn, Viewer};
 use crate::tokens::Scopes;
-use crate::{Forge, TokenId, User};
+use crate::{Forge, KeyId, TokenId, User};
 
 impl Forge {
     /// The viewer as it is now: with the account's present rights, and nobody
-    /// in particular if the account, token or session has ended since.
+    /// in particular if the account, token, session, key or certificate has
+    /// ended since.
     ///
     /// For long requests, before what they lead to takes effect.
     pub async fn refresh(&self, viewer: &Viewer) -> Result<Viewer, FactsError> {
-        let Some(someone) = viewer.signed_in() else {
-            return Ok(Viewer::Anonymous);
+        let someone = match viewer {
+            Viewer::Anonymous => return Ok(Viewer::Anonymous),
+            Viewer::DeployKey(key) => return self.deploy_key(key).await,
+            Viewer::SignedIn(someone) => someone,
         };
         let now = match someone.means {
-            Means::Password => {
+            Means::Certificate { until: Some(until) } if until <= self.accounts.facts.now() => None,
+            Means::Password | Means::Certificate { .. } => {
                 let user = self.accounts.by_id(someone.user.id).await?;
                 user.map(|user| (user, Scopes::all()))
             }
             Means::Token(id) | Means::Session(id) => self.holder(id).await?,
+            Means::Key(id) => {
+                let user = self.key_holder(id).await?;
+                user.map(|user| (user, Scopes::all()))
+            }
         };
         Ok(now.map_or(Viewer::Anonymous, |(user, scopes)| {
             Viewer::SignedIn(Box::new(SignedIn {
@@ -27,6 +36,32 @@ impl Forge {
                 means: someone.means,
             }))
         }))
+    }
+
+    /// The account whose key it still is.
+    async fn key_holder(&self, id: KeyId) -> Result<Option<User>, FactsError> {
+        let sql = format!(
+            "SELECT {USER_COLUMNS} FROM keys k JOIN users u ON u.id = k.user_id \
+             WHERE k.id = $1 AND k.repository_id IS NULL AND u.is_active = 1"
+        );
+        let rows = self.accounts.facts.query(&sql, [id.into()]).await?;
+        rows.into_iter()
+            .next()
+            .map(|mut row| read_user(&mut row))
+            .transpose()
+    }
+
+    /// The key as it is now, if it is still there.
+    async fn deploy_key(&self, key: &DeployKey) -> Result<Viewer, FactsError> {
+        let sql = format!(
+            "SELECT {DEPLOY_COLUMNS} FROM keys k \
+             WHERE k.id = $1 AND k.repository_id IS NOT NULL"
+        );
+        let rows = self.accounts.facts.query(&sql, [key.id.into()]).await?;
+        match rows.into_iter().next() {
+            Some(mut row) => Ok(Viewer::DeployKey(read_deploy_key(&mut row)?)),
+            None => Ok(Viewer::Anonymous),
+        }
     }
 
     /// The account and scopes of a token or session that is still good.

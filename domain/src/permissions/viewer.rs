@@ -1,5 +1,8 @@
+use storage_node_api::Timestamp;
+
+use crate::keys::DeployKey;
 use crate::tokens::{Authenticated, Scopes};
-use crate::{TokenId, User};
+use crate::{AccountId, KeyId, TokenId, User};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +11,8 @@ pub enum Viewer {
     Anonymous,
     /// Someone with an account.
     SignedIn(Box<SignedIn>),
+    /// Whoever holds a key that stands for one repository.
+    DeployKey(DeployKey),
 }
 
 /// Someone with an account, and how far their proof of it goes.
@@ -30,6 +35,13 @@ pub enum Means {
     Token(TokenId),
     /// By a session of the web pages.
     Session(TokenId),
+    /// By a key of the account.
+    Key(KeyId),
+    /// By a certificate of an authority of this forge.
+    Certificate {
+        /// When it ends, if ever.
+        until: Option<Timestamp>,
+    },
 }
 
 impl Viewer {
@@ -61,11 +73,50 @@ impl Viewer {
         }))
     }
 
+    /// Someone who holds a key of the account.
+    pub fn with_key(user: User, key: KeyId) -> Self {
+        let signed_in = SignedIn {
+            user,
+            scopes: Scopes::all(),
+            means: Means::Key(key),
+        };
+        Self::SignedIn(Box::new(signed_in))
+    }
+
+    /// Someone who holds a certificate for the account.
+    pub fn with_certificate(user: User, until: Option<Timestamp>) -> Self {
+        let signed_in = SignedIn {
+            user,
+            scopes: Scopes::all(),
+            means: Means::Certificate { until },
+        };
+        Self::SignedIn(Box::new(signed_in))
+    }
+
     /// Who it is, unless nobody in particular.
     pub fn signed_in(&self) -> Option<&SignedIn> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::DeployKey(_) => None,
             Self::SignedIn(signed_in) => Some(signed_in),
+        }
+    }
+
+    /// The account that stands for what is done: one's own, or that which added
+    /// the deploy key.
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Anonymous => None,
+            Self::SignedIn(signed_in) => Some(signed_in.user.id),
+            Self::DeployKey(key) => Some(key.by),
+        }
+    }
+
+    /// By what they proved who they are, for logs.
+    pub fn means(&self) -> Option<Means> {
+        match self {
+            Self::Anonymous => None,
+            Self::SignedIn(signed_in) => Some(signed_in.means),
+            Self::DeployKey(key) => Some(Means::Key(key.id)),
         }
     }
 

@@ -4,6 +4,7 @@ use storage_node_api::order::{Command, Refusal};
 use crate::Failure;
 use crate::commit::CommitError;
 use crate::facts::{FactsError, time};
+use crate::keys::delete_of_repository;
 use crate::repositories::{Repositories, Repository};
 
 /// Why a repository was not deleted.
@@ -77,6 +78,7 @@ impl Repositories {
                 "UPDATE removed_repositories SET fork_of = NULL WHERE fork_of = $1",
                 [key.into()],
             ),
+            delete_of_repository(key),
             Statement::new(
                 "DELETE FROM repositories WHERE id = $1 AND state = 'deleting'",
                 [key.into()],

@@ -2,6 +2,7 @@ use storage_node_api::metadata::{ExecuteError, Guard, Statement, Value};
 
 use crate::Failure;
 use crate::facts::{FactsError, time};
+use crate::keys::delete_of_repository;
 use crate::limits::RECONCILED;
 use crate::repositories::delete::FinishDeleteError;
 use crate::repositories::removed::{KIND, REMOVED, read_removed};
@@ -107,6 +108,7 @@ impl Repositories {
                 "UPDATE removed_repositories SET fork_of = NULL WHERE fork_of = $1",
                 [key.clone()],
             ),
+            delete_of_repository(removed.repository.key),
             Statement::new(
                 "DELETE FROM removed_repositories WHERE id = $1",
                 [key.clone()],

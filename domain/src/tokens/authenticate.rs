@@ -51,7 +51,9 @@ impl Tokens {
         secret: &TokenSecret,
     ) -> Result<Authenticated, AuthenticateError> {
         let found = self.find(secret, ACCESS).await?;
-        self.last_used.note(&found.token, self.facts.now());
+        let token = &found.token;
+        self.last_used
+            .note(token.id, token.last_used, self.facts.now());
         Ok(found)
     }
 

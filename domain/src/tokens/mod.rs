@@ -8,7 +8,6 @@
 
 mod authenticate;
 mod create;
-mod last_used;
 mod list;
 mod revoke;
 mod scope;

@@ -2,35 +2,30 @@ use std::sync::Arc;
 
 use storage_node_api::metadata::{Statement, Value};
 
+use crate::TokenId;
 use crate::facts::{Facts, FactsError, time};
-use crate::tokens::last_used::LastUsed;
+use crate::last_used::LastUsed;
 use crate::tokens::{Token, TokenSecret};
 
 /// The tokens. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     pub(crate) facts: Facts,
-    pub(crate) last_used: Arc<LastUsed>,
+    pub(crate) last_used: Arc<LastUsed<TokenId>>,
 }
 
 impl Tokens {
     pub(crate) fn new(facts: Facts) -> Self {
         Self {
             facts,
-            last_used: Arc::new(LastUsed::default()),
+            last_used: Arc::new(LastUsed::new("tokens")),
         }
     }
 
     /// Writes the last-used times that have gathered. Call it every minute or
     /// so and at the end; a crash in between forgets them.
     pub async fn flush_last_used(&self) -> Result<(), FactsError> {
-        loop {
-            let statements = self.last_used.take();
-            if statements.is_empty() {
-                return Ok(());
-            }
-            self.facts.execute(statements).await?;
-        }
+        self.last_used.flush(&self.facts).await
     }
 
     /// Forgets sessions that have expired.
