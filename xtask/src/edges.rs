@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "chunking",
             "domain",
+            "frontend-ssh",
             "git-id",
             "git-pack",
             "git-serve",
@@ -26,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "storage-node-api",
         ],
     ),
+    ("frontend-ssh", &["runtime"]),
     ("git-id", &[]),
     ("git-pack", &["git-id"]),
     ("git-serve", &["git-id", "git-pack", "git-wire"]),
@@ -90,6 +92,7 @@ const WALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("fastcdc", &["chunking"]),
+    ("russh", &["frontend-ssh"]),
     ("axum", &["frontend", "devflow"]),
 ];
 

@@ -9,6 +9,8 @@ use std::process::Command;
 const PACKAGES: &[(&str, &str)] = &[
     ("git", "/usr/bin/git"),
     ("curl", "/usr/bin/curl"),
+    // For the tests of SSH.
+    ("openssh-client", "/usr/bin/ssh"),
     ("g++", "/usr/bin/g++"),
     // The bindings of RocksDB are generated from its header.
     ("libclang-dev", "/usr/share/doc/libclang-dev"),
