@@ -2,8 +2,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::PasswordCost;
+use frontend_ssh::{Authorities, AuthorityError};
 use http::uri::{Authority, Scheme, Uri};
 use serde::Deserialize;
+
+use crate::ssh::SshConfig;
 
 /// What an operator may set. The defaults are for production.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +53,8 @@ pub struct Config {
     /// For how many hours a deleted repository can be restored; 0 deletes at
     /// once. What is deleted keeps the window it was deleted with.
     pub undelete_hours: u32,
+    /// Git over SSH.
+    pub ssh: SshConfig,
     /// How dear it is to try a password.
     #[serde(skip)]
     pub password_cost: PasswordCost,
@@ -75,6 +80,7 @@ impl Default for Config {
             push_to_create: true,
             push_to_create_private: true,
             undelete_hours: 7 * 24,
+            ssh: SshConfig::default(),
             password_cost: PasswordCost::Production,
         }
     }
@@ -87,6 +93,8 @@ pub struct CheckedConfig {
     pub(crate) config: Config,
     /// `scheme://authority`, if it was given.
     pub(crate) public_url: Option<String>,
+    /// Whose certificates stand for accounts.
+    pub(crate) authorities: Authorities,
 }
 
 /// Why a configuration cannot be served with.
@@ -95,6 +103,12 @@ pub enum ConfigError {
     /// Not a URL of `http` or `https` without path.
     #[error("public_url {0:?}: use the form https://git.example.org, without a path")]
     PublicUrl(String),
+    /// Not the public key of an authority.
+    #[error("ssh.user_authorities: {0}")]
+    Authority(#[from] AuthorityError),
+    /// Not a URL of SSH without path.
+    #[error("ssh.public_url {0:?}: use the form ssh://git@git.example.org:2222, without a path")]
+    SshUrl(String),
     /// A limit under which nothing works.
     #[error("{name} must be at least {least}")]
     TooSmall {
@@ -141,6 +155,16 @@ impl Config {
         at_least("max_connections", self.max_connections as u64, 1)?;
         at_least("fetch_threads", self.fetch_threads as u64, 1)?;
         at_least("push_threads", self.push_threads as u64, 1)?;
+        let ssh = &self.ssh;
+        at_least("ssh.max_connections", ssh.max_connections as u64, 1)?;
+        let of_address = ssh.max_connections_of_address as u64;
+        at_least("ssh.max_connections_of_address", of_address, 1)?;
+        at_least("ssh.max_strangers", ssh.max_strangers as u64, 1)?;
+        if let Some(url) = &ssh.public_url {
+            check_ssh_url(url)?;
+        }
+        let authorities = ssh.user_authorities.iter().map(String::as_str);
+        let authorities = Authorities::parse(authorities)?;
         let public_url = self
             .public_url
             .as_deref()
@@ -149,6 +173,7 @@ impl Config {
         Ok(CheckedConfig {
             config: self,
             public_url,
+            authorities,
         })
     }
 }
@@ -157,6 +182,20 @@ impl CheckedConfig {
     /// For how long a deleted repository can be restored.
     pub(crate) fn undelete_window(&self) -> Duration {
         Duration::from_secs(u64::from(self.config.undelete_hours) * 3600)
+    }
+}
+
+fn check_ssh_url(text: &str) -> Result<(), ConfigError> {
+    let uri: Option<Uri> = text.parse().ok();
+    let is_fit = uri.is_some_and(|uri| {
+        uri.scheme_str() == Some("ssh")
+            && matches!(uri.path(), "" | "/")
+            && uri.query().is_none()
+            && !text.ends_with('/')
+    });
+    match is_fit {
+        true => Ok(()),
+        false => Err(ConfigError::SshUrl(text.to_owned())),
     }
 }
 
@@ -178,6 +217,7 @@ fn parse_public_url(text: &str) -> Result<String, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::{Config, ConfigError};
+    use crate::ssh::SshConfig;
 
     #[test]
     fn the_defaults_are_valid() {
@@ -212,6 +252,32 @@ mod tests {
                 "{url}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_said_of_ssh_is_checked() {
+        let check = |ssh: SshConfig| {
+            let config = Config {
+                ssh,
+                ..Config::default()
+            };
+            config.validate().map(|_| ())
+        };
+        let url = |url: &str| SshConfig {
+            public_url: Some(url.to_owned()),
+            ..SshConfig::default()
+        };
+        for good in ["ssh://git@git.example.org", "ssh://git@[::1]:2222"] {
+            assert_eq!(check(url(good)), Ok(()), "{good}");
+        }
+        for bad in ["git@git.example.org", "https://a", "ssh://a/b", "ssh://a/"] {
+            assert_eq!(check(url(bad)), Err(ConfigError::SshUrl(bad.to_owned())));
+        }
+        let authority = SshConfig {
+            user_authorities: vec!["ssh-dss AAAA".to_owned()],
+            ..SshConfig::default()
+        };
+        assert!(matches!(check(authority), Err(ConfigError::Authority(_))));
     }
 
     #[test]

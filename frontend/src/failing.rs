@@ -26,6 +26,8 @@ failing! {
     domain::FactsError,
     domain::accounts::CreateUserError,
     domain::accounts::SignInError,
+    domain::keys::AddKeyError,
+    domain::keys::RemoveKeyError,
     domain::repositories::ContentError,
     domain::repositories::CreateRepositoryError,
     domain::repositories::DeleteRepositoryError,

@@ -7,6 +7,7 @@ use prometheus_client::registry::Registry;
 use runtime::Runtime;
 use storage_node_api::Storage;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::admission::{Admission, Limits};
 use crate::auth::Throttle;
@@ -16,12 +17,28 @@ use crate::limits::CHORES_EVERY;
 use crate::metrics::Metrics;
 use crate::repository::{CacheError, PackCache};
 use crate::site::Site;
+use crate::ssh::{OpenSshError, SshDoor};
 use crate::{api, git, health, pages, server};
 
 /// A frontend. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Frontend {
     site: Arc<Site>,
+}
+
+/// Where a frontend is spoken to.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Git, REST and pages over HTTP.
+    pub http: TcpListener,
+    /// Git over SSH, if it is offered.
+    pub ssh: Option<SshDoor>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(http: TcpListener) -> Self {
+        Self { http, ssh: None }
+    }
 }
 
 impl Frontend {
@@ -94,9 +111,20 @@ impl Frontend {
             .with_state(Arc::clone(site))
     }
 
+    /// Makes ready to serve SSH there: reads the host keys, which the first
+    /// frontend of all makes. The schema must be up to date.
+    pub async fn open_ssh(&self, listener: TcpListener) -> Result<SshDoor, OpenSshError> {
+        SshDoor::open(&self.site, listener).await
+    }
+
     /// Serves until `shutdown` completes, then lets requests end for a while.
     /// Also does the chores that some frontend has to do.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
+    pub async fn serve(
+        &self,
+        listeners: impl Into<Listeners>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) {
+        let Listeners { http, ssh } = listeners.into();
         let chores = {
             let site = Arc::clone(&self.site);
             self.site
@@ -104,12 +132,28 @@ impl Frontend {
                 .tasks
                 .spawn("chores", Box::pin(async move { chores(&site).await }))
         };
-        server::serve(&self.site, self.router(), listener, shutdown).await;
+        let closing = CancellationToken::new();
+        let over_ssh = async {
+            if let Some(door) = ssh {
+                door.serve(&self.site, &closing).await;
+            }
+        };
+        let shutdown = async {
+            shutdown.await;
+            closing.cancel();
+        };
+        tokio::join!(
+            server::serve(&self.site, self.router(), http, shutdown),
+            over_ssh,
+        );
         chores.abort();
         // It was aborted, or panicked, which the panic hook has told of.
         let _ended = chores.join().await;
         if let Err(error) = self.site.forge.tokens.flush_last_used().await {
             tracing::warn!(error = %chain(&error), "last-used times of tokens are lost");
+        }
+        if let Err(error) = self.site.forge.keys.flush_last_used().await {
+            tracing::warn!(error = %chain(&error), "last-used times of keys are lost");
         }
     }
 }
@@ -126,6 +170,9 @@ async fn chores(site: &Site) {
         }
         if let Err(error) = site.forge.tokens.flush_last_used().await {
             tracing::warn!(error = %chain(&error), "last-used times of tokens are lost");
+        }
+        if let Err(error) = site.forge.keys.flush_last_used().await {
+            tracing::warn!(error = %chain(&error), "last-used times of keys are lost");
         }
         site.runtime.clock.sleep(CHORES_EVERY).await;
     }

@@ -1,4 +1,4 @@
-//! The stateless servers: git over smart HTTP, the REST interface in Gitea's
+//! The stateless servers: git over smart HTTP and SSH, the REST interface in Gitea's
 //! shape, and web pages.
 //!
 //! A frontend keeps nothing that cannot be thrown away: packs are cached in a
@@ -25,8 +25,10 @@ mod repository;
 mod request;
 mod server;
 mod site;
+mod ssh;
 
 pub use config::{CheckedConfig, Config, ConfigError};
-pub use frontend::Frontend;
+pub use frontend::{Frontend, Listeners};
 pub use metrics::Metrics;
 pub use repository::{CacheError, PackCache, StorageRepository};
+pub use ssh::{OpenSshError, SshConfig, SshDoor};

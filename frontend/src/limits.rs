@@ -13,6 +13,10 @@ pub const FORM_BYTES: usize = 16 << 10;
 /// to reading the answer.
 pub const DRAINED_BYTES: usize = 1 << 20;
 
+/// So much of a refused push is read away over SSH, so that the client gets to
+/// reading the report.
+pub const DRAINED_PACK_BYTES: u64 = 256 << 20;
+
 /// The most bytes of the head of a request, and of what is read ahead of its
 /// body.
 pub const HTTP_BUFFER_BYTES: usize = 128 << 10;

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub(crate) failed_sign_ins: Counter,
     /// What the pack cache does.
     pub(crate) cache: CacheMetrics,
+    /// What happens over SSH.
+    pub(crate) ssh: frontend_ssh::Metrics,
 }
 
 /// What the pack cache counts.
@@ -79,6 +81,7 @@ impl Metrics {
         // From a millisecond to two minutes.
         let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.001, 2.0, 18));
         let durations = Family::new_with_constructor(histogram);
+        let registry = registry.sub_registry_with_prefix("devflow_frontend");
         let metrics = Self {
             requests: Family::default(),
             durations,
@@ -88,8 +91,9 @@ impl Metrics {
             services: Family::default(),
             failed_sign_ins: Counter::default(),
             cache: CacheMetrics::default(),
+            ssh: frontend_ssh::Metrics::register(registry),
         };
-        metrics.register_all(registry.sub_registry_with_prefix("devflow_frontend"));
+        metrics.register_all(registry);
         metrics
     }
 

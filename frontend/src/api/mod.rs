@@ -7,10 +7,12 @@
 mod admin;
 mod branches;
 mod deleted;
+mod deploy_keys;
 mod error;
 mod forks;
 mod identify;
 mod json;
+mod keys;
 mod lookup;
 mod model;
 mod paging;

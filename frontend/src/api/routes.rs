@@ -7,7 +7,8 @@ use http::StatusCode;
 
 use crate::api::identify::identify;
 use crate::api::{
-    ApiError, admin, branches, deleted, forks, repositories, search, tags, tokens, users, version,
+    ApiError, admin, branches, deleted, deploy_keys, forks, keys, repositories, search, tags,
+    tokens, users, version,
 };
 use crate::request::{Area, observe, security_headers};
 use crate::site::Site;
@@ -32,7 +33,15 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
             get(tokens::list).post(tokens::create),
         )
         .route("/users/{name}/tokens/{token}", delete(tokens::revoke))
+        .route("/user/keys", get(keys::list_own).post(keys::add_own))
+        .route(
+            "/user/keys/{id}",
+            get(keys::get_own).delete(keys::remove_own),
+        )
+        .route("/users/{name}/keys", get(keys::list_of_user))
         .route("/admin/users", post(admin::create_user))
+        .route("/admin/users/{name}/keys", post(keys::add_for))
+        .route("/admin/users/{name}/keys/{id}", delete(keys::remove_for))
         .route("/repos/search", get(search::repositories))
         .route(
             "/repos/{owner}/{name}",
@@ -43,6 +52,14 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route(
             "/repos/{owner}/{name}/forks",
             get(forks::list).post(forks::create),
+        )
+        .route(
+            "/repos/{owner}/{name}/keys",
+            get(deploy_keys::list).post(deploy_keys::add),
+        )
+        .route(
+            "/repos/{owner}/{name}/keys/{id}",
+            get(deploy_keys::get).delete(deploy_keys::remove),
         )
         .route("/repos/{owner}/{name}/branches", get(branches::list))
         .route(

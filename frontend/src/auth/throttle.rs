@@ -27,18 +27,36 @@ struct Count {
 impl Throttle {
     /// Whether another try may be made at `now`, a monotonic time.
     pub(crate) fn allows(&self, peer: Peer, account: &str, now: Duration) -> bool {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        keys(peer, account).into_iter().all(|(key, limit)| {
-            counts
-                .get(&key)
-                .is_none_or(|count| count.failures < limit || is_over(count, now))
-        })
+        self.allow(&keys(peer, account), now)
+    }
+
+    /// Whether another try may be made from there, whatever the account.
+    pub(crate) fn allows_address(&self, peer: Peer, now: Duration) -> bool {
+        self.allow(&[address_key(peer)], now)
     }
 
     /// Counts a failed try.
     pub(crate) fn failed(&self, peer: Peer, account: &str, now: Duration) {
+        self.count(keys(peer, account), now);
+    }
+
+    /// Counts a failed try from there that is about no account.
+    pub(crate) fn failed_address(&self, peer: Peer, now: Duration) {
+        self.count([address_key(peer)], now);
+    }
+
+    fn allow(&self, keys: &[(Key, u32)], now: Duration) -> bool {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().all(|(key, limit)| {
+            counts
+                .get(key)
+                .is_none_or(|count| count.failures < *limit || is_over(count, now))
+        })
+    }
+
+    fn count(&self, keys: impl IntoIterator<Item = (Key, u32)>, now: Duration) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, _) in keys(peer, account) {
+        for (key, _) in keys {
             if counts.len() >= THROTTLED && !counts.contains_key(&key) {
                 counts.retain(|_, count| !is_over(count, now));
                 if counts.len() >= THROTTLED {
@@ -64,16 +82,15 @@ fn keys(peer: Peer, account: &str) -> [(Key, u32); 2] {
     // No account has a longer name; cut ones may share a count.
     let account: String = account.chars().take(domain::limits::EMAIL).collect();
     let account = Some(account.to_lowercase());
-    [
-        (
-            Key {
-                peer,
-                account: None,
-            },
-            FAILED_SIGN_INS_OF_ADDRESS,
-        ),
-        (Key { peer, account }, FAILED_SIGN_INS),
-    ]
+    [address_key(peer), (Key { peer, account }, FAILED_SIGN_INS)]
+}
+
+fn address_key(peer: Peer) -> (Key, u32) {
+    let key = Key {
+        peer,
+        account: None,
+    };
+    (key, FAILED_SIGN_INS_OF_ADDRESS)
 }
 
 fn is_over(count: &Count, now: Duration) -> bool {
@@ -113,5 +130,13 @@ mod tests {
             throttle.failed(peer, &number.to_string(), Duration::ZERO);
         }
         assert!(!throttle.allows(peer, "fresh", Duration::ZERO));
+        assert!(!throttle.allows_address(peer, Duration::ZERO));
+        let other = Peer(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        for _ in 1..FAILED_SIGN_INS_OF_ADDRESS {
+            throttle.failed_address(other, Duration::ZERO);
+        }
+        assert!(throttle.allows_address(other, Duration::ZERO));
+        throttle.failed_address(other, Duration::ZERO);
+        assert!(!throttle.allows_address(other, Duration::ZERO));
     }
 }

@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use crate::failing::chain;
 use crate::git::GitError;
+use crate::metrics::Metrics;
 use crate::request::Fault;
 use crate::site::Site;
 
@@ -35,8 +36,7 @@ pub(super) async fn answer(
     let metrics = site.metrics.clone();
     let task = async move {
         let result = running.await;
-        metrics.service(service, outcome(&result));
-        log(service, &result);
+        note(&metrics, service, &result);
         // Nobody waits if the client is gone.
         let _gone = done.send(result);
     };
@@ -132,6 +132,12 @@ fn unavailable() -> GitError {
         StatusCode::SERVICE_UNAVAILABLE,
         "the server is shutting down; try again",
     )
+}
+
+/// Counts and logs how a service ended.
+pub(crate) fn note(metrics: &Metrics, service: &'static str, result: &Result<(), ServeError>) {
+    metrics.service(service, outcome(result));
+    log(service, result);
 }
 
 fn outcome(result: &Result<(), ServeError>) -> &'static str {

@@ -6,6 +6,8 @@ use crate::auth::AuthError;
 use crate::failing::{Failing, public_message, retry_after, status};
 use crate::request::BodyError;
 
+const NOT_FOUND: &str = "repository not found";
+
 /// What a git client is told instead of an answer. The client shows the text
 /// to its user, but for the 401 with which it asks for credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +24,23 @@ impl GitError {
         }
     }
 
+    /// What a person reads.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same, for someone who is signed in: there, what asks a stranger to
+    /// sign in does not exist.
+    pub(crate) fn message_when_signed_in(&self) -> &str {
+        match self.status {
+            StatusCode::UNAUTHORIZED => NOT_FOUND,
+            _ => &self.message,
+        }
+    }
+
     /// For what does not exist, or does not as far as the viewer may know.
     pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "repository not found")
+        Self::new(StatusCode::NOT_FOUND, NOT_FOUND)
     }
 
     /// For nobody in particular, where someone with an account is needed.

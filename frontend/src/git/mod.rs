@@ -15,5 +15,9 @@ mod resolve;
 mod routes;
 mod service;
 
+pub(crate) use answer::note;
 pub(crate) use error::GitError;
+pub(crate) use policy::policy;
+pub(crate) use resolve::{Target, create, resolve};
 pub(crate) use routes::routes;
+pub(crate) use service::for_push;

@@ -3,7 +3,7 @@ use git_serve::{Policy, ReceivePolicy, UploadPolicy};
 use crate::config::Config;
 
 /// What this server allows and offers.
-pub(super) fn policy(config: &Config, session_id: String) -> Policy {
+pub(crate) fn policy(config: &Config, session_id: String) -> Policy {
     Policy {
         session_id: Some(session_id),
         upload: UploadPolicy {

@@ -9,7 +9,7 @@ use crate::site::Site;
 
 /// What a git request is about.
 #[derive(Clone, Debug)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// A repository that the viewer may use so.
     Existing(Box<Repository>),
     /// One that the viewer's push would make.
@@ -31,7 +31,7 @@ pub(super) fn action(service: Service) -> Action {
 
 /// The repository that the path names, with or without `.git`, if the viewer
 /// may use it for the service.
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     site: &Site,
     viewer: &Viewer,
     service: Service,
@@ -77,7 +77,7 @@ fn would_create(viewer: &Viewer, user: &User, name: &str) -> Result<Target, GitE
 
 /// Makes the repository that a push is for. If another push was faster, it is
 /// that one's.
-pub(super) async fn create(
+pub(crate) async fn create(
     site: &Site,
     viewer: &Viewer,
     owner: &User,

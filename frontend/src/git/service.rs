@@ -166,7 +166,8 @@ async fn enter_push(
     Ok((target, site.pushes.enter(tenant, cost).await?))
 }
 
-fn for_push(site: &Site, viewer: &Viewer, row: &Row) -> Box<dyn Repository> {
+/// A repository to push to with the viewer's right.
+pub(crate) fn for_push(site: &Site, viewer: &Viewer, row: &Row) -> Box<dyn Repository> {
     tracing::debug!(repo.id = %row.storage, "push");
     let authority = Authority {
         forge: site.forge.clone(),

@@ -3,6 +3,7 @@ use http::{HeaderValue, header};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::pages::asset::STYLE_PATH;
+use crate::pages::keys::KEYS_PATH;
 use crate::pages::policy::{PAGE_POLICY, content_policy};
 use crate::pages::visitor::Visitor;
 
@@ -55,6 +56,7 @@ fn bar(visitor: &Visitor) -> Markup {
                 nav.end aria-label="Account" {
                     @if let Some(user) = visitor.user() {
                         a href={ "/" (user.name) } { (user.name) }
+                        a href=(KEYS_PATH) { "Keys" }
                         form method="post" action="/logout" {
                             input type="hidden" name="token"
                                 value=(visitor.form_token.as_deref().unwrap_or_default());

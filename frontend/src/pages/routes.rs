@@ -13,8 +13,9 @@ use crate::auth::Session;
 use crate::failing::public_message;
 use crate::pages::asset::{STYLE_PATH, style};
 use crate::pages::error::PageError;
+use crate::pages::keys::KEYS_PATH;
 use crate::pages::visitor::Visitor;
-use crate::pages::{home, owner, raw, refs, repository, sign_in};
+use crate::pages::{home, keys, owner, raw, refs, repository, sign_in};
 use crate::request::{Area, Peer, observe, security_headers};
 use crate::site::Site;
 
@@ -24,6 +25,8 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/", get(home::home))
         .route("/login", get(sign_in::form).post(sign_in::submit))
         .route("/logout", post(sign_in::sign_out))
+        .route(KEYS_PATH, get(keys::show).post(keys::add))
+        .route("/user/settings/keys/remove", post(keys::remove))
         .route("/{owner}", get(owner::owner))
         .route("/{owner}/{name}", get(repository::overview))
         .route(

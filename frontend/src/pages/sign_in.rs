@@ -1,25 +1,22 @@
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{FromRequest, Request, State};
+use axum::Extension;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use http::{HeaderMap, StatusCode, header};
 use maud::html;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use subtle::ConstantTimeEq;
 
 use crate::auth::{
     AuthError, Session, clear_cookie, form_cookie, form_token, session_cookie, set_form_cookie,
     sign_in,
 };
 use crate::failing::public_message;
-use crate::limits::FORM_BYTES;
 use crate::pages::PageError;
+use crate::pages::form::{check_own, equal, read_form};
 use crate::pages::layout::Page;
 use crate::pages::visitor::Visitor;
-use crate::request::{BaseUrl, Peer, read_body};
+use crate::request::{BaseUrl, Peer};
 use crate::site::Site;
 
 #[derive(Deserialize)]
@@ -98,12 +95,7 @@ pub(super) async fn sign_out(
     let session = Session::of(&site, request.headers()).await?;
     let form: SignOutForm = read_form(&site, request).await?;
     if let Some((secret, expected)) = session.secret.as_ref().zip(session.form_token()) {
-        if !equal(&expected, &form.token) {
-            return Err(PageError::new(
-                StatusCode::FORBIDDEN,
-                "The form was not this page's own.",
-            ));
-        }
+        check_own(Some(&expected), &form.token)?;
         site.forge.tokens.close_session(secret).await?;
     }
     let mut response = Redirect::to("/").into_response();
@@ -147,19 +139,4 @@ fn show_form(
     let value = set_form_cookie(&cookie, base.is_secure());
     response.headers_mut().append(header::SET_COOKIE, value);
     response
-}
-
-async fn read_form<T: DeserializeOwned>(site: &Site, request: Request) -> Result<T, PageError> {
-    let (parts, body) = request.into_parts();
-    let body = read_body(body, &site.runtime, FORM_BYTES)
-        .await
-        .map_err(PageError::body)?;
-    let request = Request::from_parts(parts, Body::from(body));
-    let form = Form::<T>::from_request(request, &()).await;
-    let malformed = |_| PageError::new(StatusCode::BAD_REQUEST, "The form is incomplete.");
-    form.map(|Form(form)| form).map_err(malformed)
-}
-
-fn equal(expected: &str, given: &str) -> bool {
-    expected.as_bytes().ct_eq(given.as_bytes()).into()
 }

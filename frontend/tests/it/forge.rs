@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::accounts::NewUser;
 use domain::tokens::{NewToken, Scopes};
 use domain::{Forge, PasswordCost, User};
-use frontend::{CacheError, Config, Frontend, Metrics};
+use frontend::{CacheError, Config, Frontend, Listeners, Metrics};
 use prometheus_client::registry::Registry;
 use runtime::{ManualClock, Runtime};
 use storage_node_api::Storage;
@@ -27,6 +27,10 @@ pub(crate) struct TestForge {
     pub(crate) forge: Forge,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) address: SocketAddr,
+    /// Where it speaks SSH.
+    pub(crate) ssh: SocketAddr,
+    /// By what its host keys are known.
+    pub(crate) host_keys: Vec<String>,
     /// For clones and whatever a test needs.
     pub(crate) scratch: TempDir,
     caches: TempDir,
@@ -74,15 +78,17 @@ impl TestForge {
         let caches = TempDir::new().unwrap();
         let mut config = Config::for_testing(caches.path().join("first"));
         change(&mut config);
-        let (address, stop, served) = serve(config, Arc::clone(&storage), runtime).await;
+        let served = serve(config, Arc::clone(&storage), runtime).await;
         Self {
             forge,
             storage,
-            address,
+            address: served.http,
+            ssh: served.ssh,
+            host_keys: served.host_keys,
             scratch: TempDir::new().unwrap(),
             caches,
-            stop: Some(stop),
-            served: Some(served),
+            stop: Some(served.stop),
+            served: Some(served.task),
         }
     }
 
@@ -91,9 +97,10 @@ impl TestForge {
     pub(crate) async fn restart(&mut self, cache: &str) {
         self.stop().await;
         let config = Config::for_testing(self.caches.path().join(cache));
-        let (address, stop, served) =
-            serve(config, Arc::clone(&self.storage), Runtime::real()).await;
-        (self.address, self.stop, self.served) = (address, Some(stop), Some(served));
+        let served = serve(config, Arc::clone(&self.storage), Runtime::real()).await;
+        (self.address, self.ssh) = (served.http, served.ssh);
+        self.host_keys = served.host_keys;
+        (self.stop, self.served) = (Some(served.stop), Some(served.task));
     }
 
     pub(crate) async fn stop(&mut self) {
@@ -179,23 +186,40 @@ impl TestForge {
     }
 }
 
-async fn serve(
-    config: Config,
-    storage: Arc<dyn Storage>,
-    runtime: Runtime,
-) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+struct Served {
+    http: SocketAddr,
+    ssh: SocketAddr,
+    host_keys: Vec<String>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+async fn serve(config: Config, storage: Arc<dyn Storage>, runtime: Runtime) -> Served {
     let frontend = open(config, storage, runtime).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ssh = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addresses = [&http, &ssh].map(|listener| listener.local_addr().unwrap());
+    let door = frontend.open_ssh(ssh).await.unwrap();
+    let host_keys = door.fingerprints().to_vec();
     let (stop, stopped) = oneshot::channel::<()>();
-    let served = tokio::spawn(async move {
-        frontend
-            .serve(listener, async {
-                let _stop = stopped.await;
-            })
-            .await;
+    let listeners = Listeners {
+        http,
+        ssh: Some(door),
+    };
+    let task = tokio::spawn(async move {
+        let stopped = async {
+            let _stop = stopped.await;
+        };
+        frontend.serve(listeners, stopped).await;
     });
-    (address, stop, served)
+    let [http, ssh] = addresses;
+    Served {
+        http,
+        ssh,
+        host_keys,
+        stop,
+        task,
+    }
 }
 
 /// The tasks of a frontend before it may still be ending, and have its cache.

@@ -6,13 +6,13 @@ use crate::git::{git, sample};
 use crate::http::{Answer, Request};
 
 /// A value of a form on a page.
-fn hidden(page: &Answer) -> String {
+pub(crate) fn hidden(page: &Answer) -> String {
     let text = page.text();
     let start = text.find("name=\"token\" value=\"").unwrap() + "name=\"token\" value=\"".len();
     text[start..].split('"').next().unwrap().to_owned()
 }
 
-fn cookie(answer: &Answer) -> String {
+pub(crate) fn cookie(answer: &Answer) -> String {
     answer
         .header("set-cookie")
         .unwrap()
@@ -23,7 +23,7 @@ fn cookie(answer: &Answer) -> String {
 }
 
 /// Signs in; returns the session's cookie.
-async fn sign_in(forge: &TestForge, name: &str, password: &str) -> Answer {
+pub(crate) async fn sign_in(forge: &TestForge, name: &str, password: &str) -> Answer {
     let form = forge.get("/login").await;
     let body = format!(
         "name={name}&password={}&token={}",

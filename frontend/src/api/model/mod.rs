@@ -1,12 +1,14 @@
 //! The shapes of answers, after Gitea's published description of its API.
 
 mod branch;
+mod key;
 mod repository;
 mod tag;
 mod token;
 mod user;
 
 pub(super) use branch::{Branch, BranchCommit};
+pub(super) use key::{DeployKey, PublicKey};
 pub(super) use repository::{Permission, Repository, describe, describe_all};
 pub(super) use tag::{Tag, TagCommit};
 pub(super) use token::AccessToken;

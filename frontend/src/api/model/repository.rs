@@ -55,7 +55,8 @@ pub(in crate::api) struct Repository {
     html_url: String,
     url: String,
     link: &'static str,
-    ssh_url: &'static str,
+    /// Empty if SSH is not offered by a known address.
+    ssh_url: String,
     clone_url: String,
     original_url: &'static str,
     website: &'static str,
@@ -88,7 +89,7 @@ pub(in crate::api) struct Repository {
 }
 
 impl Repository {
-    fn of(row: &Row, record: &Record, viewer: &Viewer, base: &BaseUrl) -> Self {
+    fn of(row: &Row, record: &Record, viewer: &Viewer, base: &BaseUrl, ssh: Option<&str>) -> Self {
         let full_name = row.full_name();
         let url = base.as_str();
         let html_url = format!("{url}/{full_name}");
@@ -97,6 +98,7 @@ impl Repository {
             id: row.key.0,
             owner: User::owner(&row.owner, base),
             name: row.name.clone(),
+            ssh_url: ssh.map_or_else(String::new, |ssh| format!("{ssh}/{full_name}.git")),
             full_name,
             description: row.description.clone(),
             empty: record.packs == 0,
@@ -111,7 +113,6 @@ impl Repository {
             html_url,
             url: api_url,
             link: "",
-            ssh_url: "",
             original_url: "",
             website: "",
             stars_count: 0,
@@ -150,15 +151,18 @@ pub(in crate::api) async fn describe(
     viewer: &Viewer,
     base: &BaseUrl,
 ) -> Result<Repository, ApiError> {
+    let ssh = site.config.config.ssh.public_url.as_deref();
     let record = site.forge.repositories.record(row).await?;
-    let mut described = Repository::of(row, &record, viewer, base);
+    let mut described = Repository::of(row, &record, viewer, base, ssh);
     if let Some(key) = row.fork_of {
         let parent = site.forge.repositories.by_key(key).await?;
         if let Some(parent) = parent
             && authorize(viewer, Action::Read, Some(&parent)) == Access::Granted
         {
             let record = site.forge.repositories.record(&parent).await?;
-            described.parent = Some(Box::new(Repository::of(&parent, &record, viewer, base)));
+            described.parent = Some(Box::new(Repository::of(
+                &parent, &record, viewer, base, ssh,
+            )));
         }
     }
     Ok(described)
@@ -176,10 +180,11 @@ pub(in crate::api) async fn describe_all(
         .buffered(RECORDS_READ)
         .collect()
         .await;
+    let ssh = site.config.config.ssh.public_url.as_deref();
     let mut described = Vec::new();
     for (row, record) in rows.iter().zip(records) {
         match record {
-            Ok(record) => described.push(Repository::of(row, &record, viewer, base)),
+            Ok(record) => described.push(Repository::of(row, &record, viewer, base, ssh)),
             Err(ContentError::Gone) => {}
             Err(error) => return Err(error.into()),
         }

@@ -19,7 +19,7 @@ impl Authority {
     /// Who pushes, as the event names them.
     pub(super) fn actor(&self) -> u64 {
         self.viewer
-            .user()
-            .map_or(0, |user| user.id.0.unsigned_abs())
+            .account()
+            .map_or(0, |account| account.0.unsigned_abs())
     }
 }

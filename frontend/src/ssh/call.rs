@@ -1,0 +1,125 @@
+use domain::Viewer;
+use frontend_ssh::{Call, Command, Status, Verb};
+use git_serve::{ProtocolVersion, ServeError, Service};
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tracing::Instrument;
+
+use crate::admission::Tenant;
+use crate::git::{GitError, Target, resolve};
+use crate::request::Peer;
+use crate::site::Site;
+use crate::ssh::fetch::fetch;
+use crate::ssh::push::push;
+use crate::ssh::shell::Caller;
+
+/// What a service is run with.
+pub(super) struct Served<'a> {
+    pub(super) site: &'a Site,
+    pub(super) viewer: Viewer,
+    pub(super) tenant: Tenant,
+    pub(super) target: Target,
+    pub(super) version: ProtocolVersion,
+    /// What joins the log lines of this command.
+    pub(super) id: String,
+    pub(super) input: Box<dyn AsyncRead + Send + Unpin + 'a>,
+    pub(super) output: Box<dyn AsyncWrite + Send + Unpin + 'a>,
+}
+
+/// Runs a command, and tells of what stood against it.
+pub(super) async fn serve(site: &Site, call: Call<'_, Caller>) -> Status {
+    let Call {
+        caller,
+        address,
+        command,
+        protocol,
+        input,
+        output,
+        mut complaints,
+    } = call;
+    let id = format!("{:016x}", site.runtime.random.u64());
+    let span = tracing::info_span!(
+        "ssh",
+        req.id = id,
+        command = command.verb.name(),
+        owner = command.owner,
+        name = command.name,
+        peer = %address,
+        who = caller.name,
+        means = ?caller.viewer.means(),
+    );
+    let running = async {
+        let service = service(&command)?;
+        let (viewer, target) = admit(site, &caller.viewer, service, &command).await?;
+        let served = Served {
+            site,
+            tenant: Tenant::of(&viewer, Peer(address)),
+            viewer,
+            target,
+            version: ProtocolVersion::from_header(&protocol),
+            id,
+            input,
+            output,
+        };
+        match service {
+            Service::UploadPack => fetch(served).await,
+            Service::ReceivePack => push(served).await,
+        }
+    };
+    match running.instrument(span.clone()).await {
+        Ok(Ok(())) => Status::Success,
+        // The service has told the client.
+        Ok(Err(ServeError::Refused(_) | ServeError::Receive(_))) => Status::Refused,
+        Ok(Err(_)) => Status::Failed,
+        Err(refused) => {
+            let message = format!("devflow: {}\n", refused.message_when_signed_in());
+            if let Err(error) = complaints.write_all(message.as_bytes()).await {
+                span.in_scope(|| tracing::debug!(%error, "a client did not wait for its answer"));
+            }
+            Status::Refused
+        }
+    }
+}
+
+/// The service behind a command.
+fn service(command: &Command) -> Result<Service, GitError> {
+    match command.verb {
+        Verb::UploadPack => Ok(Service::UploadPack),
+        Verb::ReceivePack => Ok(Service::ReceivePack),
+        Verb::UploadArchive => Err(GitError::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "git archive --remote is not served yet: clone with --depth=1 instead",
+        )),
+        Verb::LfsAuthenticate | Verb::LfsTransfer => Err(GitError::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "Git LFS is not served yet: files of LFS can be neither fetched nor pushed here",
+        )),
+    }
+}
+
+/// What the command is about, if the caller may do that now. Who was let in
+/// longer ago may have lost the right since.
+async fn admit(
+    site: &Site,
+    viewer: &Viewer,
+    service: Service,
+    command: &Command,
+) -> Result<(Viewer, Target), GitError> {
+    let (owner, name) = (&command.owner, &command.name);
+    let (now, target) = tokio::join!(
+        site.forge.refresh(viewer),
+        resolve(site, viewer, service, owner, name),
+    );
+    let now = now?;
+    if now == *viewer {
+        return Ok((now, target?));
+    }
+    if now == Viewer::Anonymous {
+        return Err(GitError::new(
+            StatusCode::FORBIDDEN,
+            "what you signed in with is no longer valid",
+        ));
+    }
+    let target = resolve(site, &now, service, owner, name).await?;
+    Ok((now, target))
+}
