@@ -56,22 +56,31 @@ pub(crate) struct Common {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// Where people and programs are listened to.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ListenArguments {
+    /// Where to serve HTTP; port 0 takes a free one [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Where to serve SSH; port 0 takes a free one [default: 127.0.0.1:2222]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) ssh: Option<SocketAddr>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Where to serve HTTP; port 0 takes a free one [default: 127.0.0.1:3000]
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) http: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct FrontendArguments {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Where to serve HTTP; port 0 takes a free one [default: 127.0.0.1:3000]
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) http: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
 }
 
 #[derive(Debug, Args)]

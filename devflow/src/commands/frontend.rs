@@ -3,16 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use frontend::{Frontend, Metrics};
 use prometheus_client::registry::Registry;
 use runtime::Runtime;
 use storage_node_api::Storage;
 use storage_node_client::tier::Client;
 use storage_node_server::directory::DataDirectory;
-use tokio::net::TcpListener;
 
 use super::cluster::routed;
+use super::sockets::Sockets;
 use super::{asked_to_stop, block_on};
 use crate::cli::FrontendArguments;
 use crate::config::{AdminConfig, Config};
@@ -20,7 +19,7 @@ use crate::telemetry;
 
 /// Serves until asked to stop.
 pub(crate) fn run(arguments: &FrontendArguments) -> anyhow::Result<()> {
-    let config = Config::load(&arguments.common, arguments.http)?;
+    let config = Config::load(&arguments.common, Some(&arguments.listen))?;
     telemetry::start(&config.log)?;
     block_on(connect(config))
 }
@@ -32,12 +31,10 @@ async fn connect(config: Config) -> anyhow::Result<()> {
     let (choice, region) = (config.storage.bulk, config.storage.region.clone());
     let links = routed(&config.data, &runtime, choice, region, &mut registry)?;
     let directory = DataDirectory::open(&config.data)?;
-    let listener = TcpListener::bind(config.http.address)
-        .await
-        .with_context(|| format!("listen on {}", config.http.address))?;
+    let sockets = Sockets::bind(&config).await?;
     let storage = Arc::new(Client::new(links, runtime.clone(), client_config));
     let cache = directory.below("cache")?;
-    serve(config, cache, storage, runtime, registry, listener).await
+    serve(config, cache, storage, runtime, registry, sockets).await
 }
 
 /// Brings the schema up to date, makes the first administrator, and serves
@@ -48,7 +45,7 @@ pub(super) async fn serve(
     storage: Arc<dyn Storage>,
     runtime: Runtime,
     mut registry: Registry,
-    listener: TcpListener,
+    sockets: Sockets,
 ) -> anyhow::Result<()> {
     config.frontend.cache_directory = cache;
     let metrics = Metrics::register(&mut registry);
@@ -56,13 +53,13 @@ pub(super) async fn serve(
     let frontend = Frontend::new(checked, storage, runtime, metrics, Arc::new(registry))?;
     frontend.forge().migrate().await?;
     make_administrator(&frontend, &config.admin).await?;
-    println!("listening on http://{}", listener.local_addr()?);
+    let listeners = sockets.open(&frontend).await?;
     let stop = async {
         if let Err(error) = asked_to_stop().await {
             tracing::error!(%error, "signals cannot be awaited");
         }
     };
-    frontend.serve(listener, stop).await;
+    frontend.serve(listeners, stop).await;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ mod progress;
 mod scrub;
 pub(crate) mod serve;
 mod slots;
+mod sockets;
 mod status;
 pub(crate) mod storage_node;
 mod verify;

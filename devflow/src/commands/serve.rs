@@ -1,13 +1,12 @@
 //! `devflow serve`: everything in one process.
 
-use anyhow::Context;
 use prometheus_client::registry::Registry;
 use runtime::Runtime;
 use storage_node_server::directory::DataDirectory;
-use tokio::net::TcpListener;
 
 use super::admin::socket;
 use super::alone::Alone;
+use super::sockets::Sockets;
 use super::{block_on, frontend};
 use crate::cli::ServeArguments;
 use crate::config::Config;
@@ -15,16 +14,14 @@ use crate::telemetry;
 
 /// Serves until asked to stop.
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
-    let config = Config::load(&arguments.common, arguments.http)?;
+    let config = Config::load(&arguments.common, Some(&arguments.listen))?;
     telemetry::start(&config.log)?;
     block_on(serve(config))
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let directory = DataDirectory::open(&config.data)?;
-    let listener = TcpListener::bind(config.http.address)
-        .await
-        .with_context(|| format!("listen on {}", config.http.address))?;
+    let sockets = Sockets::bind(&config).await?;
     let runtime = Runtime::real();
     let mut registry = Registry::default();
     let alone = Alone::start(&config, &directory, runtime.clone(), &mut registry).await?;
@@ -38,7 +35,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             alone.storage.clone(),
             runtime,
             registry,
-            listener,
+            sockets,
         ) => served,
         never = answering => match never {},
     };

@@ -1,7 +1,7 @@
 //! Configuration: defaults, then the TOML file, then `DEVFLOW_SECTION__KEY`,
 //! then flags. Only here is the environment read.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -9,7 +9,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::Deserialize;
 
-use crate::cli::Common;
+use crate::cli::{Common, ListenArguments};
 use crate::telemetry::LogConfig;
 
 /// Everything that can be configured.
@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// The web.
     pub(crate) http: HttpConfig,
+    /// Git over SSH.
+    pub(crate) ssh: SshConfig,
     /// The administrator that a first start makes.
     pub(crate) admin: AdminConfig,
     /// Logging.
@@ -40,6 +42,17 @@ pub(crate) struct HttpConfig {
     pub(crate) address: SocketAddr,
 }
 
+/// Where SSH is served.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SshConfig {
+    /// Whether it is at all.
+    pub(crate) enabled: bool,
+    /// The address; port 0 takes a free one. Unless it is given, the usual one
+    /// is taken if it is free.
+    pub(crate) address: Option<SocketAddr>,
+}
+
 /// The first administrator.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,6 +68,7 @@ impl Default for Config {
         Self {
             data: PathBuf::from("./devflow-data"),
             http: HttpConfig::default(),
+            ssh: SshConfig::default(),
             admin: AdminConfig::default(),
             log: LogConfig::default(),
             node: storage_node_server::Config::default(),
@@ -70,6 +84,20 @@ impl Default for HttpConfig {
             address: SocketAddr::from(([127, 0, 0, 1], 3000)),
         }
     }
+}
+
+impl Default for SshConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            address: None,
+        }
+    }
+}
+
+impl SshConfig {
+    /// Where SSH is served unless it is said.
+    pub(crate) const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2222);
 }
 
 impl Default for AdminConfig {
@@ -91,7 +119,7 @@ impl std::fmt::Debug for AdminConfig {
 
 impl Config {
     /// All layers together.
-    pub(crate) fn load(common: &Common, http: Option<SocketAddr>) -> anyhow::Result<Self> {
+    pub(crate) fn load(common: &Common, listen: Option<&ListenArguments>) -> anyhow::Result<Self> {
         // What no layer names has its default.
         let mut figment = Figment::new();
         if let Some(file) = &common.config {
@@ -106,8 +134,11 @@ impl Config {
         if let Some(data) = &common.data {
             figment = figment.merge(Serialized::default("data", data));
         }
-        if let Some(address) = http {
+        if let Some(address) = listen.and_then(|listen| listen.http) {
             figment = figment.merge(Serialized::default("http.address", address));
+        }
+        if let Some(address) = listen.and_then(|listen| listen.ssh) {
+            figment = figment.merge(Serialized::default("ssh.address", address));
         }
         figment.extract().context("read the configuration")
     }
