@@ -44,7 +44,7 @@ const CHORES: &[(&str, &str, Chore)] = &[
     ),
     (
         "clients",
-        "real git against one node, and against three nodes and a frontend",
+        "real git against one node, and against three nodes and two frontends",
         run::clients,
     ),
     (

@@ -3,6 +3,7 @@
 
 mod history;
 mod killed;
+mod over_ssh;
 mod scenario;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use anyhow::Context;
 pub use history::made_history;
 pub use scenario::everyday;
 
+use crate::clients::over_ssh::SshUser;
 use crate::harness::{Cluster, serve};
 
 /// Runs the scenario on one node and on three with a frontend. `repository` is
@@ -40,17 +42,27 @@ pub fn run(repository: Option<&Path>) -> anyhow::Result<()> {
     let mut one = serve("one", place.path())?;
     let base = one.listener("http")?.to_owned();
     everyday(&base, &source, &place.path().join("work-one")).context("on one node")?;
+    let mirror = place.path().join("work-one").join("mirror");
+    SshUser::new(&base, &place.path().join("ssh-one"))?
+        .day(one.listener("ssh")?, &mirror, "over-ssh")
+        .context("on one node")?;
     let stopped = one.stop()?;
     println!(
         "  stopped cleanly in {stopped:.1?}; all in {:.1?}",
         began.elapsed()
     );
 
-    println!("three nodes and a frontend");
+    println!("three nodes and two frontends");
     let began = Instant::now();
-    let mut cluster = Cluster::start(place.path(), 3, 1)?;
+    let mut cluster = Cluster::start(place.path(), 3, 2)?;
     everyday(&cluster.base(0)?, &source, &place.path().join("work-three"))
         .context("on three nodes")?;
+    let user = SshUser::new(&cluster.base(0)?, &place.path().join("ssh-three"))?;
+    user.day(cluster.frontends[1].listener("ssh")?, &mirror, "first")
+        .context("on three nodes")?;
+    cluster.frontends[1].kill()?;
+    user.day(cluster.frontends[0].listener("ssh")?, &mirror, "second")
+        .context("by the other frontend")?;
     killed::whole_while_killed(&mut cluster, &source, &place.path().join("work-killed"))
         .context("on three nodes")?;
     cluster.wait_until_settled(Duration::from_secs(60))?;

@@ -264,9 +264,17 @@ impl Cluster {
             None => free_address()?,
         };
         let address = address.to_string();
-        let arguments = ["frontend", "--data", path(&data)?, "--http", &address];
+        let arguments = [
+            "frontend",
+            "--data",
+            path(&data)?,
+            "--http",
+            &address,
+            "--ssh",
+            "127.0.0.1:0",
+        ];
         let variables = self.layout.variables_of(self.nodes.len() + number - 1);
-        let frontend = Process::start_on(host, &name, &arguments, &variables, 1, &self.directory)?;
+        let frontend = Process::start_on(host, &name, &arguments, &variables, 2, &self.directory)?;
         self.frontends.push(frontend);
         Ok(())
     }
@@ -392,8 +400,16 @@ pub fn serve(name: &str, directory: &Path) -> anyhow::Result<Process> {
     let address = free_address()?.to_string();
     Process::start(
         name,
-        &["serve", "--data", path(&data)?, "--http", &address],
-        1,
+        &[
+            "serve",
+            "--data",
+            path(&data)?,
+            "--http",
+            &address,
+            "--ssh",
+            "127.0.0.1:0",
+        ],
+        2,
         directory,
     )
 }
