@@ -21,9 +21,11 @@ pub const SESSIONS_IN_ALL: usize = 1_000;
 /// How long a connection is kept on which nothing is done.
 pub const IDLE_PATIENCE: Duration = Duration::from_secs(300);
 
-/// How long a client may be silent while its words are waited for. Git is, while
-/// it works out what to push.
-pub const SILENCE: Duration = Duration::from_secs(600);
+/// How long a client may be silent while its words are waited for.
+pub const SILENCE: Duration = Duration::from_secs(60);
+
+/// The same in a push: git is silent while it works out what to send.
+pub const SILENCE_OF_PUSH: Duration = Duration::from_secs(600);
 
 /// Within this long a client must take something of what waits for it.
 pub const STALL: Duration = Duration::from_secs(120);

@@ -7,10 +7,10 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::guard::Guard;
-use crate::limits::{FAREWELL, SILENCE, STALL, VARIABLE_BYTES};
+use crate::limits::{FAREWELL, SILENCE, SILENCE_OF_PUSH, STALL, VARIABLE_BYTES};
 use crate::metrics::CommandLabels;
 use crate::server::Inner;
-use crate::{Call, Command, Shell, Status};
+use crate::{Call, Command, Shell, Status, Verb};
 
 /// The number of the stream that people read (RFC 4254, section 5.2).
 const STDERR: u32 = 1;
@@ -117,7 +117,11 @@ async fn fulfil<S: Shell>(
         }
     };
     let name = command.verb.name();
-    let input = Guard::new(channel.make_reader(), runtime, cut).reading(SILENCE);
+    let silence = match command.verb {
+        Verb::ReceivePack => SILENCE_OF_PUSH,
+        _ => SILENCE,
+    };
+    let input = Guard::new(channel.make_reader(), runtime, cut).reading(silence);
     let call = Call {
         caller: caller.caller,
         address,
