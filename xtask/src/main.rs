@@ -8,6 +8,7 @@
 mod edges;
 mod licences;
 mod run;
+mod s3;
 mod setup;
 mod tidy;
 
@@ -51,6 +52,11 @@ const CHORES: &[(&str, &str, Chore)] = &[
         "chaos",
         "faults against a cluster in use, and the verdict (--faults A,B --for 60s --seed N --page FILE)",
         run::chaos,
+    ),
+    (
+        "s3",
+        "the cold tier and backups against a real S3 server (moto, installed for it)",
+        s3::s3,
     ),
     (
         "failover",

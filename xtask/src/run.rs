@@ -192,7 +192,7 @@ fn black_box(name: &str, arguments: &[String]) -> Result<(), String> {
     program("jepsen", &[&[name.to_owned()], arguments].concat())
 }
 
-fn cargo(arguments: &[&str]) -> Result<(), String> {
+pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     println!("dev: cargo {}", arguments.join(" "));
     let status = Command::new("cargo").args(arguments).status();
     match status {

@@ -3,8 +3,6 @@
 //! An object appears whole or not at all, and is never changed. In a directory
 //! it is synced before it appears under its name.
 
-mod location;
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,8 +10,9 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use objects::{Opened, Patience};
 
-pub use location::{Location, LocationError};
+pub use objects::{Location, LocationError};
 
 use crate::format::Damage;
 
@@ -69,6 +68,16 @@ impl Destination {
     /// Objects of this store whose names begin with `prefix` and a slash.
     pub fn new(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
         Self { store, prefix }
+    }
+
+    /// The destination at a location; see [`Location::open`].
+    pub fn open(
+        location: &Location,
+        options: &[(String, String)],
+        make: bool,
+    ) -> Result<Self, LocationError> {
+        let Opened { store, prefix } = location.open(options, make, Patience::Long)?;
+        Ok(Self { store, prefix })
     }
 
     fn path(&self, object: &str) -> Path {

@@ -339,10 +339,11 @@ impl Place {
 
     pub(crate) fn open(&self) -> Destination {
         match &self.bucket {
-            Some((location, options)) => location.open(options, false).unwrap(),
-            None => Location::Directory(self.path().to_owned())
-                .open(&[], false)
-                .unwrap(),
+            Some((location, options)) => Destination::open(location, options, false).unwrap(),
+            None => {
+                let location = Location::Directory(self.path().to_owned());
+                Destination::open(&location, &[], false).unwrap()
+            }
         }
     }
 

@@ -14,6 +14,8 @@ pub(crate) enum AdminCommand {
     Restore(RestoreArguments),
     /// Reads every byte of a backup and proves that it is whole.
     Verify(VerifyBackupArguments),
+    /// Shows, and with --delete removes, what a node that was removed has left in a cold store.
+    Cold(ColdArguments),
     /// Makes a cluster again from one survivor, when the quorum is lost for good.
     Recover(RecoverArguments),
 }
@@ -99,6 +101,21 @@ impl StoreArguments {
 fn option(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("an option is KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ColdArguments {
+    /// Of a node or a frontend of the cluster.
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// The number that the removed node had
+    #[arg(long, value_name = "ID")]
+    pub(crate) node: u64,
+    /// Delete the objects
+    #[arg(long)]
+    pub(crate) delete: bool,
 }
 
 #[derive(Debug, Args)]

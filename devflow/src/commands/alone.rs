@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::ensure;
+use objects::Objects;
 use prometheus_client::registry::Registry;
 use runtime::Runtime;
 use storage_node_client::tier::{Client, InPlace, Links, NoPeers};
@@ -12,7 +13,17 @@ use storage_node_server::start::{
     Addresses, Alone as NoRaftPeers, Membership, Network, Stores, start,
 };
 
+use super::admin::store::environment;
 use crate::config::Config;
+
+/// The stores of a data directory, and the cold one if there is to be one.
+pub(super) fn stores(config: &Config, directory: &DataDirectory) -> anyhow::Result<Stores> {
+    let cold = config.node.cold.client(environment())?;
+    Ok(Stores {
+        cold: cold.map(|cold| Arc::new(cold) as Arc<dyn Objects>),
+        ..Stores::on_disk(directory)?
+    })
+}
 
 /// A node without peers, and a client of it.
 pub(super) struct Alone {
@@ -37,7 +48,7 @@ impl Alone {
             directory.path().display()
         );
         let node = start(
-            Stores::on_disk(directory)?,
+            stores(config, directory)?,
             Membership::Founder { cluster: None },
             Network {
                 peers: Arc::new(NoRaftPeers),

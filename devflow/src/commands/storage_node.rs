@@ -4,9 +4,9 @@ use prometheus_client::registry::Registry;
 use runtime::Runtime;
 use storage_node_server::directory::DataDirectory;
 use storage_node_server::member::{self, Member};
-use storage_node_server::start::Stores;
 use tokio::net::TcpListener;
 
+use super::alone::stores;
 use super::{asked_to_stop, block_on, identity, probes};
 use crate::cli::NodeArguments;
 use crate::config::Config;
@@ -30,7 +30,7 @@ async fn serve(config: Config, http: Option<std::net::SocketAddr>) -> anyhow::Re
     };
     let runtime = Runtime::real();
     let mut registry = Registry::default();
-    let stores = Stores::on_disk(&directory)?;
+    let stores = stores(&config, &directory)?;
     let member = member::run(&part, stores, &node_config, runtime.clone(), &mut registry).await?;
     let Member {
         node,

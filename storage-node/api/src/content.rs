@@ -176,4 +176,11 @@ pub enum GetError {
     /// No storage node answered.
     #[error("read chunks: no storage node answered; try again")]
     Unavailable,
+    /// Some are in the cold store of a node, which cannot use it at the moment,
+    /// and on no other node that was reached.
+    #[error("read chunks: node {node} cannot use its cold store, and no other has them; try again")]
+    ColdAway {
+        /// Which node.
+        node: NodeId,
+    },
 }

@@ -172,6 +172,13 @@ pub enum NodeError {
     /// The session is of a generation or epoch that the node no longer takes.
     #[error("the upload session is too old")]
     SessionExpired,
+    /// What was asked for is in its cold store, which it cannot use at the
+    /// moment. A release from before this answer takes it for none.
+    #[error("node {node} cannot use its cold store; try again")]
+    ColdAway {
+        /// Which.
+        node: NodeId,
+    },
 }
 
 /// Why a node did not do what was asked of a group.

@@ -158,6 +158,7 @@ impl Bench {
             Arc::new(index),
             identity,
             config.validate()?,
+            None,
             self.runtime.clone(),
             metrics.clone(),
         );

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use backup::{Location, Taken};
+use backup::{Destination, Location, Taken};
 use prometheus_client::registry::Registry;
 use runtime::Runtime;
 use storage_node_client::tier::Client;
@@ -23,7 +23,7 @@ pub(super) async fn take(arguments: &TakeArguments) -> anyhow::Result<()> {
     let runtime = Runtime::real();
     let (location, options) = (arguments.store.location()?, options(&arguments.store));
     let open = || {
-        let opened = location.open(&options, true);
+        let opened = Destination::open(&location, &options, true);
         opened.with_context(|| format!("open the destination {}", arguments.store.text()))
     };
     let rate = rate(&arguments.store, &runtime);

@@ -1,11 +1,12 @@
 //! `devflow admin …`: backups of a whole cluster, and a cluster that lost its quorum.
 
 mod backup;
+mod cold;
 mod list;
 mod recover;
 mod restore;
 pub(super) mod socket;
-mod store;
+pub(super) mod store;
 mod verify;
 
 use super::block_on;
@@ -18,6 +19,7 @@ pub(crate) fn run(command: &AdminCommand) -> anyhow::Result<()> {
             Some(BackupCommand::List(store)) => block_on(list::show(store)),
             None => block_on(backup::take(&arguments.take)),
         },
+        AdminCommand::Cold(arguments) => block_on(cold::leftovers(arguments)),
         AdminCommand::Recover(arguments) => recover::recover(arguments),
         AdminCommand::Restore(arguments) => block_on(restore::restore(arguments)),
         AdminCommand::Verify(arguments) => block_on(verify::verify(arguments)),

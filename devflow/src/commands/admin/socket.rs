@@ -115,7 +115,7 @@ async fn take(
     progress: &Said,
 ) -> anyhow::Result<String> {
     let location: Location = order.destination.parse()?;
-    let destination = location.open(&order.options, true)?;
+    let destination = backup::Destination::open(&location, &order.options, true)?;
     let rate = Arc::new(Rate::new(order.rate, runtime.clone()));
     let taken = backup::take(storage, runtime, destination, rate, progress).await?;
     Ok(describe(&taken))

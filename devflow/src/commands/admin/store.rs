@@ -20,19 +20,25 @@ const VARIABLES: &[&str] = &[
     "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
 ];
 
-/// The options of a store: those of the environment, then those of the command.
-pub(super) fn options(arguments: &StoreArguments) -> Vec<(String, String)> {
+/// The options of a store that the environment has.
+pub(in crate::commands) fn environment() -> Vec<(String, String)> {
     let named = std::env::vars().filter(|(name, _)| VARIABLES.contains(&name.as_str()));
     named
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
-        .chain(arguments.options.iter().cloned())
         .collect()
+}
+
+/// The options of a store: those of the environment, then those of the command.
+pub(super) fn options(arguments: &StoreArguments) -> Vec<(String, String)> {
+    let mut options = environment();
+    options.extend(arguments.options.iter().cloned());
+    options
 }
 
 /// Opens the destination of a command that only reads it.
 pub(super) fn open(arguments: &StoreArguments) -> anyhow::Result<Destination> {
     let location = arguments.location()?;
-    let opened = location.open(&options(arguments), false);
+    let opened = Destination::open(&location, &options(arguments), false);
     opened.with_context(|| format!("open the destination {}", arguments.text()))
 }
 

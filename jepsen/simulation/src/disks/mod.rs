@@ -61,6 +61,7 @@ impl Disks {
                 broken,
             }),
             metadata: MetadataPlace::Memory,
+            cold: None,
         }
     }
 

@@ -4,11 +4,13 @@
 //! others by [`crate::rpc`]. In the background it keeps the groups' maps and
 //! voters in line with the cluster map ([`keeper`]), fetches the chunks that
 //! its placement names and it lacks ([`fill`]), verifies what it has ([`scrub`]),
+//! moves to an object store what nobody reads ([`cold`]),
 //! replaces what is corrupt ([`repair`]), drops what nothing names ([`collect`]) and finds out
 //! whether it is too slow to lead ([`health`]).
 //!
 //! Not here: which processes there are, files and certificates (`start`).
 
+mod cold;
 pub(crate) mod collect;
 mod dumps;
 mod fill;
@@ -125,11 +127,15 @@ impl StorageNode {
             "look at health",
             Box::pin(health::run(Arc::downgrade(self))),
         );
+        let cold = tasks.spawn(
+            "move cold volumes",
+            Box::pin(cold::run(Arc::downgrade(self))),
+        );
         let mut background = self
             .background
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        background.extend([keeper, fill, scrub, repair, collect, health]);
+        background.extend([keeper, fill, scrub, repair, collect, health, cold]);
     }
 
     /// Stops the background work and the replicas. What was acknowledged is

@@ -279,6 +279,7 @@ impl StorageNode {
             StoreError::Failing | StoreError::Index(_) => NodeError::Failing { node },
             StoreError::Mismatch { chunk } => NodeError::Mismatch { chunk: *chunk },
             StoreError::Size { .. } => NodeError::Malformed { node },
+            StoreError::Away { .. } => NodeError::ColdAway { node },
             StoreError::ShuttingDown => NodeError::Silent { node },
         }
     }

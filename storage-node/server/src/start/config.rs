@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::volumes;
+use crate::volumes::{self, cold};
 
 /// What an operator may choose of a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct Config {
     /// A node whose syncs of the log take at least as long lately, and four times as long as its
     /// peers', hands on what it leads; 0 for never.
     pub slow_sync_millis: u64,
+    /// Volumes in an object store.
+    pub cold: cold::Config,
     /// The timing of Raft.
     pub raft: raft::Config,
 }
@@ -50,6 +52,7 @@ pub struct Checked {
     pub(super) slow_sync_millis: u64,
     pub(super) raft: raft::Checked,
     pub(super) volumes: volumes::Checked,
+    pub(super) cold: cold::Checked,
 }
 
 /// Values that cannot work.
@@ -58,6 +61,9 @@ pub enum ConfigError {
     /// The timing of Raft.
     #[error("node.raft: {0}")]
     Raft(#[from] raft::ConfigError),
+    /// The cold tier.
+    #[error(transparent)]
+    Cold(#[from] cold::ConfigError),
     /// The volumes.
     #[error("node: {0}")]
     Volumes(#[from] volumes::ConfigError),
@@ -82,6 +88,7 @@ impl Default for Config {
             collect_bytes_per_second: 20 << 20,
             volume_bytes: volumes::Config::default().volume_bytes,
             slow_sync_millis: 100,
+            cold: cold::Config::default(),
             raft: raft::Config::default(),
         }
     }
@@ -129,6 +136,7 @@ impl Config {
             collect_bytes_per_second: self.collect_bytes_per_second,
             slow_sync_millis: self.slow_sync_millis,
             raft: self.raft.validate()?,
+            cold: self.cold.validate()?,
             volumes: volumes.validate()?,
         })
     }

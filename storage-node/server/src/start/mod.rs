@@ -30,7 +30,7 @@ use crate::node::health::{self, Health};
 use crate::node::scrub::{self, Scrubbing};
 use crate::node::{FoundError, MembersMetrics, Parts, Space, StorageNode};
 use crate::replica::{DataMachine, MetadataMachine, StateView};
-use crate::volumes::{self, ChunkStore};
+use crate::volumes::{self, ChunkStore, ColdStore};
 
 /// The id of the node that founds a cluster.
 const FOUNDER: NodeId = NodeId(1);
@@ -130,8 +130,13 @@ async fn open_chunks(
     node: NodeId,
     config: &Checked,
     runtime: &Runtime,
-    metrics: volumes::Metrics,
+    metrics: &Metrics,
 ) -> Result<ChunkStore, StartError> {
+    let cold = stores.cold.as_ref().map(|objects| ColdStore {
+        objects: Arc::clone(objects),
+        config: config.cold.clone(),
+        metrics: metrics.cold.clone(),
+    });
     let owner = volumes::Identity {
         cluster: record.cluster,
         node,
@@ -141,8 +146,9 @@ async fn open_chunks(
         Arc::clone(&stores.state),
         owner,
         config.volumes,
+        cold,
         runtime.clone(),
-        metrics,
+        metrics.chunks.clone(),
     );
     Ok(opened.await?)
 }
@@ -180,7 +186,7 @@ pub async fn start(
     let metrics = Metrics::register(registry);
     let floor = Duration::from_millis(config.slow_sync_millis);
     let health = metrics.health(floor);
-    let chunks = open_chunks(&stores, &record, id, config, &runtime, metrics.chunks).await?;
+    let chunks = open_chunks(&stores, &record, id, config, &runtime, &metrics).await?;
     let raft = start_raft(&stores, config, id, network.peers, &runtime, metrics.raft).await?;
     let (map_sender, _) = watch::channel(None);
     let facts = open_facts(&stores.metadata)?;
@@ -265,6 +271,7 @@ async fn start_raft(
 #[derive(Default)]
 struct Metrics {
     chunks: volumes::Metrics,
+    cold: volumes::cold::Metrics,
     raft: raft::Metrics,
     scrub: scrub::Metrics,
     collect: collect::Metrics,
@@ -286,6 +293,9 @@ impl Metrics {
         metrics
             .chunks
             .register(registry.sub_registry_with_prefix("devflow_chunks"));
+        metrics
+            .cold
+            .register(registry.sub_registry_with_prefix("devflow_cold"));
         metrics
             .raft
             .register(registry.sub_registry_with_prefix("devflow_raft"));

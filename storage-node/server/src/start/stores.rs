@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kv::{Family, KeyValue, Recovery, RocksDb, Tuning};
+use objects::Objects;
 use runtime::{Files, RealFiles};
 
 use crate::directory::{DataDirectory, DirectoryError};
@@ -21,6 +22,8 @@ pub struct Stores {
     pub volumes: Arc<dyn Files>,
     /// Where the facts are.
     pub metadata: MetadataPlace,
+    /// Where volumes go that nobody reads; nothing if they all stay.
+    pub cold: Option<Arc<dyn Objects>>,
 }
 
 /// Where the facts are kept.
@@ -69,6 +72,7 @@ impl Stores {
             state: Arc::new(state),
             volumes: Arc::new(RealFiles::open(directory.below("volumes")?)?),
             metadata: MetadataPlace::Directory(directory.below("metadata")?),
+            cold: None,
         })
     }
 }

@@ -19,9 +19,10 @@ use chunking::{ChunkId, ChunkRef};
 use storage_node_api::limits::CHUNK_BATCH;
 use storage_node_api::{DedupDomain, Generation};
 
+use super::cold::{Fault, fault_of};
 use super::collect::{Collect, Moving, Tally};
 use super::commit::Work;
-use super::error::StoreError;
+use super::error::{OpenError, StoreError};
 use super::index::{Key, Place};
 use super::record::{BLOCK, Kind, size_of, touched};
 use super::recover::open;
@@ -54,6 +55,8 @@ pub struct Compacted {
     pub moved_bytes: u64,
     /// Volumes that were due and stay because of damage or corrupt chunks.
     pub damaged: u64,
+    /// Volumes that were due and stay because the cold store is away.
+    pub away: u64,
 }
 
 /// When a pass of compaction moves what, and how fast.
@@ -122,10 +125,12 @@ impl ChunkStore {
         let mut moved = Vec::new();
         for sparse in self.sparse(pace.dead_percent).await? {
             let done = Arc::new(Tally::default());
-            if self.move_out(sparse, pace, &done).await? {
-                moved.push(sparse);
-            } else {
-                compacted.damaged += 1;
+            match self.move_out(sparse, pace, &done).await {
+                Ok(true) => moved.push(sparse),
+                Ok(false) => compacted.damaged += 1,
+                // It waits for the cold store; the others need not.
+                Err(StoreError::Away { .. }) => compacted.away += 1,
+                Err(error) => return Err(error),
             }
             compacted.moved_bytes += done.bytes.load(Ordering::Relaxed);
         }
@@ -183,7 +188,7 @@ impl ChunkStore {
     }
 
     /// Bytes of records that the index points to, by volume.
-    fn live_bytes(&self) -> Result<BTreeMap<VolumeId, u64>, StoreError> {
+    pub(super) fn live_bytes(&self) -> Result<BTreeMap<VolumeId, u64>, StoreError> {
         let mut live = BTreeMap::new();
         let mut after = None;
         loop {
@@ -281,8 +286,12 @@ impl ChunkStore {
     fn contents(&self, volume: VolumeId) -> Result<Contents, StoreError> {
         let parts = self.scrubbed();
         let (file, header) = open(parts.files, parts.identity, volume).map_err(|error| {
-            failing("open", &error);
-            StoreError::Failing
+            if let OpenError::Io { source, .. } = &error
+                && let Some(fault) = fault_of(source)
+            {
+                return away(fault);
+            }
+            failing("open", &error)
         })?;
         let Some(header) = header else {
             return Ok(Contents {
@@ -302,7 +311,12 @@ impl ChunkStore {
         match scanned {
             Ok(_) => {}
             Err(ScanError::Visit(error)) => return Err(error),
-            Err(ScanError::Read(error)) => return Err(failing("read", &error)),
+            Err(ScanError::Read(error)) => {
+                return Err(match fault_of(&error) {
+                    Some(fault) => away(fault),
+                    None => failing("read", &error),
+                });
+            }
             Err(ScanError::Newer(_)) => contents.damaged = true,
         }
         contents.chunks.sort_by_key(|(key, _)| key.domain);
@@ -388,6 +402,12 @@ fn batch_length(chunks: &[(Key, Place)]) -> usize {
         Some(key.domain) == domain && bytes <= MOVE_BYTES
     });
     fits.count().max(1)
+}
+
+fn away(fault: &Fault) -> StoreError {
+    StoreError::Away {
+        cause: fault.to_string().into(),
+    }
 }
 
 fn failing(doing: &'static str, error: &(dyn std::error::Error + 'static)) -> StoreError {

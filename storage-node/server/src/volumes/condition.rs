@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::index::Totals;
 use super::volume::VolumeId;
 
@@ -9,6 +11,7 @@ use super::volume::VolumeId;
 pub(super) struct Condition {
     failing: AtomicBool,
     counts: Mutex<(Totals, Option<VolumeId>)>,
+    sealed: Notify,
 }
 
 impl Condition {
@@ -16,6 +19,7 @@ impl Condition {
         Self {
             failing: AtomicBool::new(false),
             counts: Mutex::new((totals, volume)),
+            sealed: Notify::new(),
         }
     }
 
@@ -30,7 +34,16 @@ impl Condition {
 
     pub(super) fn count(&self, totals: Totals, volume: VolumeId) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts = (totals, Some(volume));
+        let before = std::mem::replace(&mut *counts, (totals, Some(volume)));
+        drop(counts);
+        if before.1.is_some_and(|before| before != volume) {
+            self.sealed.notify_one();
+        }
+    }
+
+    /// Waits until a volume was sealed since the last wait.
+    pub(super) async fn sealed(&self) {
+        self.sealed.notified().await;
     }
 
     /// How much there is, and the last volume.

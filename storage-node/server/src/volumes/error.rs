@@ -4,6 +4,7 @@ use std::sync::Arc;
 use chunking::ChunkId;
 use kv::KvError;
 
+use super::cold;
 use super::volume::{Damage, VolumeId};
 
 /// Why a chunk store did not do what was asked.
@@ -29,6 +30,13 @@ pub enum StoreError {
         chunk: ChunkId,
         /// How many bytes came.
         bytes: usize,
+    },
+    /// All that was asked for and is held is in the cold store, which cannot be
+    /// used at the moment.
+    #[error("read chunks: {cause}; they can be read from peers")]
+    Away {
+        /// Why.
+        cause: Arc<str>,
     },
     /// The index could not be read.
     #[error("look up chunks in the index")]
@@ -78,6 +86,9 @@ pub enum OpenError {
         /// Which volume.
         volume: VolumeId,
     },
+    /// The cold store, or what is known of it.
+    #[error("open the chunk store: {0}")]
+    Cold(cold::OpenError),
     /// The process is shutting down.
     #[error("open the chunk store: the process is shutting down")]
     ShuttingDown,

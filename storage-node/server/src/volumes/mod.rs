@@ -20,6 +20,7 @@
 //! encrypting or compressing, for which records have room.
 
 mod append;
+pub mod cold;
 mod collect;
 mod commit;
 mod compact;
@@ -42,6 +43,7 @@ mod tests;
 mod volume;
 mod writer;
 
+pub use cold::ColdStore;
 pub use compact::{Compacted, Dropped, Pace};
 pub use config::{Checked, Config, ConfigError, Verify};
 pub use entries::{Entries, Stored};

@@ -11,6 +11,7 @@ use runtime::{Runtime, TaskFailed, run_blocking};
 use storage_node_api::DedupDomain;
 use tokio::sync::Semaphore;
 
+use super::cold::{Cold, Fault, fault_of};
 use super::config::{Checked, Verify};
 use super::error::StoreError;
 use super::handles::Handles;
@@ -31,6 +32,9 @@ pub(super) struct Reader {
     handles: Arc<Handles>,
     verified: Arc<Verified>,
     turns: Arc<Semaphore>,
+    cold: Option<Arc<Cold>>,
+    /// For runs of volumes that are away: they take none of the others' turns.
+    cold_turns: Arc<Semaphore>,
     runtime: Runtime,
     config: Checked,
     metrics: Metrics,
@@ -54,6 +58,8 @@ enum Outcome {
     Intact(Bytes),
     Corrupt,
     Unreadable,
+    /// The cold store cannot be used.
+    Away(Arc<str>),
     Gone,
 }
 
@@ -64,6 +70,8 @@ pub(super) struct Got {
     pub(super) corrupt: Vec<(ChunkId, Place)>,
     /// Those, by their number, whose volume is gone: their records moved meanwhile.
     pub(super) moved: Vec<usize>,
+    /// Why some could not be read from the cold store.
+    pub(super) away: Option<Arc<str>>,
 }
 
 impl Reader {
@@ -72,13 +80,17 @@ impl Reader {
         handles: Handles,
         runtime: Runtime,
         config: Checked,
+        cold: Option<Arc<Cold>>,
         metrics: Metrics,
     ) -> Self {
+        let cold_turns = cold.as_ref().map_or(1, |cold| cold.readers());
         Self {
             index,
             handles: Arc::new(handles),
             verified: Arc::default(),
             turns: Arc::new(Semaphore::new(config.readers)),
+            cold,
+            cold_turns: Arc::new(Semaphore::new(cold_turns)),
             runtime,
             config,
             metrics,
@@ -96,15 +108,21 @@ impl Reader {
         chunks: &[ChunkRef],
     ) -> Result<Got, StoreError> {
         let (reader, asked) = (self.clone(), chunks.to_vec());
-        let first = self.blocking(move || {
+        let first = self.blocking(&self.turns, move || {
             let mut runs = reader.plan(domain, &asked)?;
-            let first = runs.pop().map(|run| reader.read(domain, &run));
+            let first = runs.pop_if(|run| !reader.is_away(run));
+            let first = first.map(|run| reader.read(domain, &run));
             Ok::<_, StoreError>((first.unwrap_or_default(), runs))
         });
         let (mut read, runs) = first.await??;
         let rest = stream::iter(runs).map(|run| {
             let reader = self.clone();
-            self.blocking(move || reader.read(domain, &run))
+            let turns = if self.is_away(&run) {
+                &self.cold_turns
+            } else {
+                &self.turns
+            };
+            self.blocking(turns, move || reader.read(domain, &run))
         });
         let mut rest = rest.buffer_unordered(self.config.readers);
         while let Some(run) = rest.next().await {
@@ -114,6 +132,7 @@ impl Reader {
             chunks: vec![None; chunks.len()],
             corrupt: Vec::new(),
             moved: Vec::new(),
+            away: None,
         };
         for (wanted, outcome) in read {
             match outcome {
@@ -126,17 +145,26 @@ impl Reader {
                 Outcome::Unreadable => {
                     self.metrics.read_errors.inc();
                 }
+                Outcome::Away(cause) => got.away = Some(cause),
                 Outcome::Gone => got.moved.push(wanted.number),
             }
         }
         Ok(got)
     }
 
+    fn is_away(&self, run: &[Wanted]) -> bool {
+        let volume = run.first().map(|wanted| wanted.place.volume);
+        let cold = self.cold.as_ref();
+        cold.zip(volume)
+            .is_some_and(|(cold, volume)| cold.is_away(volume))
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
+        turns: &Semaphore,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let turn = self.turns.acquire().await;
+        let turn = turns.acquire().await;
         let _turn = turn.map_err(|_| StoreError::ShuttingDown)?;
         run_blocking(&*self.runtime.tasks, "read chunks", call)
             .await
@@ -178,28 +206,41 @@ impl Reader {
         };
         let start = first.place.offset;
         let end = last.place.offset + size_of(last.place.length as usize);
+        let all = |outcome: fn() -> Outcome| {
+            let each = run.iter().map(|wanted| (*wanted, outcome()));
+            each.collect()
+        };
+        let is_away = self.is_away(run);
         let bytes = match self.read_bytes(first.place, end) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return run.iter().map(|wanted| (*wanted, Outcome::Gone)).collect();
-            }
-            Err(error) => {
-                tracing::error!(volume = %first.place.volume, offset = start,
-                    error = &error as &dyn std::error::Error, "chunks are unreadable");
-                let each = run.iter().map(|wanted| (*wanted, Outcome::Unreadable));
-                return each.collect();
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return all(|| Outcome::Gone),
+            Err(error) => match fault_of(&error) {
+                Some(Fault::Lost { .. }) => return all(|| Outcome::Corrupt),
+                Some(fault @ Fault::Away(_)) => {
+                    let cause: Arc<str> = fault.to_string().into();
+                    let each = run.iter();
+                    let each = each.map(|wanted| (*wanted, Outcome::Away(Arc::clone(&cause))));
+                    return each.collect();
+                }
+                None => {
+                    tracing::error!(volume = %first.place.volume, offset = start,
+                        error = &error as &dyn std::error::Error, "chunks are unreadable");
+                    return all(|| Outcome::Unreadable);
+                }
+            },
+        };
+        if let Some(cold) = &self.cold {
+            cold.was_read(first.place.volume);
+        }
+        let check = |wanted: &Wanted| {
+            let from = usize::try_from(wanted.place.offset - start).unwrap_or(usize::MAX);
+            let bytes = bytes.slice(from.min(bytes.len())..);
+            match self.check(domain, wanted, bytes, is_away) {
+                Some(payload) => (*wanted, Outcome::Intact(payload)),
+                None => (*wanted, Outcome::Corrupt),
             }
         };
-        run.iter()
-            .map(|wanted| {
-                let from = usize::try_from(wanted.place.offset - start).unwrap_or(usize::MAX);
-                let bytes = bytes.slice(from.min(bytes.len())..);
-                match self.check(domain, wanted, bytes) {
-                    Some(payload) => (*wanted, Outcome::Intact(payload)),
-                    None => (*wanted, Outcome::Corrupt),
-                }
-            })
-            .collect()
+        run.iter().map(check).collect()
     }
 
     fn read_bytes(&self, first: Place, end: u64) -> io::Result<Bytes> {
@@ -212,8 +253,15 @@ impl Reader {
     }
 
     /// The payload of the record that these bytes begin with, if it is the one
-    /// that is wanted and intact.
-    fn check(&self, domain: DedupDomain, wanted: &Wanted, record: Bytes) -> Option<Bytes> {
+    /// that is wanted and intact. What a network brought is always held against
+    /// its id.
+    fn check(
+        &self,
+        domain: DedupDomain,
+        wanted: &Wanted,
+        record: Bytes,
+        from_network: bool,
+    ) -> Option<Bytes> {
         let Place { offset, length, .. } = wanted.place;
         let header = Header::decode(&record, offset).ok()?;
         if header.id != wanted.id || header.domain != domain || header.length != length {
@@ -227,12 +275,14 @@ impl Reader {
         if crc32fast::hash(&payload) != header.payload_crc {
             return None;
         }
-        let always = self.config.verify == Verify::Always;
+        let always = from_network || self.config.verify == Verify::Always;
         if always || !self.verified.contains(&wanted.place) {
             if ChunkId::of(&payload) != wanted.id {
                 return None;
             }
-            self.verified.insert(&wanted.place);
+            if !from_network {
+                self.verified.insert(&wanted.place);
+            }
         }
         Some(payload)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kv::KvError;
 use runtime::{File, Files};
 
+use super::cold::{Fault, fault_of};
 use super::error::{OpenError, report};
 use super::index::{Changes, Checkpoint, Index, Key, Place, Totals};
 use super::record::{BLOCK, Kind, touched};
@@ -124,7 +125,35 @@ struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
+    /// Takes a volume in; one whose object is lost is damaged as a whole.
     fn volume(&mut self, id: VolumeId, from: u64, last: bool) -> Result<(), OpenError> {
+        let lost = match self.take_in(id, from, last) {
+            Err(OpenError::Io { source, .. })
+                if matches!(fault_of(&source), Some(Fault::Lost { .. })) =>
+            {
+                id
+            }
+            taken => return taken,
+        };
+        // What was taken in before counts.
+        if let Some(reached) = self.index.checkpoint()?
+            && reached.volume == id
+        {
+            self.totals = reached.totals;
+        }
+        let mut changes = Changes::new(self.totals);
+        self.damaged(&mut changes, lost, 0, u64::MAX);
+        let checkpoint = Checkpoint {
+            identity: self.identity,
+            volume: id,
+            offset: BLOCK,
+            totals: self.totals,
+            salt: 0,
+        };
+        Ok(self.index.write(&changes, &checkpoint)?)
+    }
+
+    fn take_in(&mut self, id: VolumeId, from: u64, last: bool) -> Result<(), OpenError> {
         let (file, header) = open(self.files, self.identity, id)?;
         let salt = header.map(|header| header.salt);
         let mut scan = Scan {

@@ -10,6 +10,7 @@ use storage_node_api::{DedupDomain, Generation};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::append::Appender;
+use super::cold::{Cold, ColdStore};
 use super::commit::{Committer, Request, Work};
 use super::condition::Condition;
 use super::config::Checked;
@@ -49,6 +50,7 @@ struct Inner {
     runtime: Runtime,
     config: Checked,
     metrics: Metrics,
+    cold: Option<Arc<Cold>>,
 }
 
 /// A store's account of itself.
@@ -81,15 +83,20 @@ impl ChunkStore {
     /// all of them; otherwise only what was written last is read. A torn tail,
     /// which was never acknowledged, is cut. Corrupt records and damage are
     /// reported, counted and not served; a damaged volume takes no more records.
+    ///
+    /// Volumes that are in `cold` are there like the others. Without one there
+    /// must be none.
     pub async fn open(
         files: Arc<dyn Files>,
         index: Arc<dyn KeyValue>,
         identity: Identity,
         config: Checked,
+        cold: Option<ColdStore>,
         runtime: Runtime,
         metrics: Metrics,
     ) -> Result<Self, OpenError> {
         let index = Index::new(index);
+        let (files, cold) = ColdStore::join(cold, files, identity, &runtime).await?;
         let (recovered, files, index) = run_blocking(&*runtime.tasks, "open volumes", move || {
             (recover(&*files, &index, identity), files, index)
         })
@@ -132,6 +139,7 @@ impl ChunkStore {
             handles,
             runtime.clone(),
             config,
+            cold.clone(),
             metrics.clone(),
         );
         Ok(Self {
@@ -148,6 +156,7 @@ impl ChunkStore {
                 runtime,
                 config,
                 metrics,
+                cold,
             }),
         })
     }
@@ -212,6 +221,8 @@ impl ChunkStore {
     /// The bytes of chunks of a domain, in order; `None` for one that is not
     /// there, has another length, is corrupt or cannot be read. What is found
     /// corrupt is quarantined before this returns, if the index can be written.
+    /// [`StoreError::Away`] if there are none only because the cold store is
+    /// away.
     pub async fn get(
         &self,
         domain: DedupDomain,
@@ -225,6 +236,7 @@ impl ChunkStore {
                 got.chunks[*number] = bytes;
             }
             got.corrupt.extend(found.corrupt);
+            got.away = got.away.or(found.away);
         }
         for (chunk, place) in got.corrupt {
             tracing::error!(chunk.id = %chunk, volume = %place.volume, offset = place.offset,
@@ -240,6 +252,11 @@ impl ChunkStore {
                 tracing::warn!(chunk.id = %chunk, error = &error as &dyn std::error::Error,
                     "a corrupt chunk could not be quarantined");
             }
+        }
+        if let Some(cause) = got.away
+            && got.chunks.iter().all(Option::is_none)
+        {
+            return Err(StoreError::Away { cause });
         }
         Ok(got.chunks)
     }
@@ -360,6 +377,19 @@ pub(super) struct Scrubbed<'a> {
     pub(super) files: &'a dyn Files,
     pub(super) index: &'a Index,
     pub(super) identity: Identity,
+    pub(super) cold: Option<&'a Cold>,
+}
+
+impl Scrubbed<'_> {
+    /// Whether a volume is in the cold store only.
+    pub(super) fn is_away(&self, volume: VolumeId) -> bool {
+        self.cold.is_some_and(|cold| cold.is_away(volume))
+    }
+
+    /// Whether a pass reads a volume.
+    pub(super) fn is_scrubbed(&self, volume: VolumeId) -> bool {
+        self.cold.is_none_or(|cold| cold.is_scrubbed(volume))
+    }
 }
 
 impl ChunkStore {
@@ -368,12 +398,25 @@ impl ChunkStore {
             files: &*self.inner.files,
             index: &self.inner.index,
             identity: self.inner.identity,
+            cold: self.inner.cold.as_deref(),
         }
     }
 
     /// A volume was removed: nothing is read from it any more.
     pub(super) fn forget(&self, volume: VolumeId) {
         self.inner.reader.forget(volume);
+    }
+
+    pub(super) fn cold(&self) -> Option<&Arc<Cold>> {
+        self.inner.cold.as_ref()
+    }
+
+    pub(super) async fn sealed(&self) {
+        self.inner.condition.sealed().await;
+    }
+
+    pub(super) fn reserve_bytes(&self) -> u64 {
+        self.inner.config.reserve_bytes
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

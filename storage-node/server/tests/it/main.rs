@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![expect(clippy::print_stdout, reason = "a failing suite says where it was")]
 
+mod cold;
 mod collect;
 mod conformance;
 mod crashes;

@@ -21,15 +21,15 @@ use storage_node_server::replica::STATE;
 
 use crate::world::World;
 
-const DOMAIN: DedupDomain = DedupDomain(7);
+pub(crate) const DOMAIN: DedupDomain = DedupDomain(7);
 const SLOT: Slot = Slot(3);
 const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 const HEADER: u64 = 96;
 
 /// A blob that is committed and on all three nodes, and its chunks.
-struct Stored {
+pub(crate) struct Stored {
     storage: Arc<dyn Storage>,
-    bytes: Bytes,
+    pub(crate) bytes: Bytes,
     chunks: Vec<Chunk>,
 }
 
@@ -52,8 +52,12 @@ async fn propose(world: &World, storage: &Arc<dyn Storage>, command: Command) ->
 
 impl Stored {
     async fn begin(world: &World) -> Self {
+        Self::of(world, 3 << 20).await
+    }
+
+    pub(crate) async fn of(world: &World, length: usize) -> Self {
         let storage = world.storage();
-        let bytes = content(1, 3 << 20);
+        let bytes = content(1, length);
         let content = Arc::clone(&storage) as Arc<dyn Content>;
         let session = content.begin(DOMAIN).await.unwrap();
         let runtime = world.runtime.clone();
@@ -98,12 +102,12 @@ impl Stored {
         stored
     }
 
-    fn refs(&self) -> Vec<ChunkRef> {
+    pub(crate) fn refs(&self) -> Vec<ChunkRef> {
         self.chunks.iter().map(reference).collect()
     }
 
     /// The blob as a client reads it.
-    async fn read(&self, world: &World) -> Result<Vec<u8>, String> {
+    pub(crate) async fn read(&self, world: &World) -> Result<Vec<u8>, String> {
         let blob = chunking::BlobId::of(&self.bytes);
         let query = Query::Manifest {
             slot: SLOT,
@@ -141,7 +145,7 @@ impl Stored {
         served.iter().map(Option::is_some).collect()
     }
 
-    async fn wait_until_whole(&self, world: &World, id: NodeId) {
+    pub(crate) async fn wait_until_whole(&self, world: &World, id: NodeId) {
         eventually(world, "a node has all chunks", async || {
             self.served(world, id).await.iter().all(|served| *served)
         })
@@ -157,7 +161,7 @@ fn reference(chunk: &Chunk) -> ChunkRef {
 }
 
 /// Waits for something that comes about by itself.
-async fn eventually(world: &World, what: &str, holds: impl AsyncFn() -> bool) {
+pub(crate) async fn eventually(world: &World, what: &str, holds: impl AsyncFn() -> bool) {
     let began = world.runtime.clock.monotonic();
     while !holds().await {
         let waited = world.runtime.clock.monotonic() - began;
@@ -167,7 +171,7 @@ async fn eventually(world: &World, what: &str, holds: impl AsyncFn() -> bool) {
 }
 
 impl World {
-    fn node(&self, id: NodeId) -> Arc<storage_node_server::StorageNode> {
+    pub(crate) fn node(&self, id: NodeId) -> Arc<storage_node_server::StorageNode> {
         let running = self.links.running();
         running.into_iter().find(|node| node.id() == id).unwrap()
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kv::Memory;
+use objects::Objects;
 use prometheus_client::registry::Registry;
 use raft::memory::Network as RaftNetwork;
 use runtime::{File, FileHooks, HookedFiles, MemoryFiles, Runtime, Survives};
@@ -22,6 +23,7 @@ use storage_node_server::directory::NodeRecord;
 use storage_node_server::start::{
     Addresses, Config, Membership, MetadataPlace, Network, StartError, Stores, start,
 };
+use storage_node_server::volumes::cold;
 
 use crate::slow::SlowLog;
 
@@ -77,6 +79,8 @@ pub(crate) struct Disks {
     pub(crate) state: Memory,
     /// How much longer a sync of its log takes than it should, in milliseconds.
     slow_log: Arc<AtomicU64>,
+    /// Where its volumes go, if anywhere.
+    pub(crate) bucket: Option<Arc<dyn Objects>>,
 }
 
 impl Disks {
@@ -87,6 +91,7 @@ impl Disks {
             log: Memory::new(&raft::FAMILIES),
             state: Memory::new(&Stores::state_families()),
             slow_log: Arc::default(),
+            bucket: None,
         }
     }
 
@@ -103,6 +108,7 @@ impl Disks {
             }),
             state: Arc::new(self.state.clone()),
             metadata: MetadataPlace::Memory,
+            cold: self.bucket.clone(),
         }
     }
 
@@ -114,6 +120,7 @@ impl Disks {
             log: self.log.crash(survives),
             state: self.state.crash(survives),
             slow_log: Arc::clone(&self.slow_log),
+            bucket: self.bucket.clone(),
         }
     }
 }
@@ -128,6 +135,7 @@ pub(crate) struct World {
     first: Option<ClusterMap>,
     volumes_lie: Arc<AtomicBool>,
     place: fn(NodeId) -> Place,
+    bucket: Option<Arc<dyn Objects>>,
 }
 
 /// Where a node is.
@@ -167,6 +175,13 @@ fn config(place: Place) -> Config {
         // Cycles are ordered by tests that want them.
         collect_interval_seconds: 0,
         volume_bytes: 8 << 20,
+        cold: cold::Config {
+            local_bytes: 0,
+            after_seconds: 0,
+            bytes_per_second: u64::MAX,
+            cache_bytes: 4 << 20,
+            ..cold::Config::default()
+        },
         raft: raft::Config {
             // The facts of these nodes are in memory: their log is all there is of them.
             snapshot_entries: 1_000_000,
@@ -189,8 +204,21 @@ impl World {
         Self::spread(count, together).await
     }
 
+    /// As many nodes that put every sealed volume into this bucket at once.
+    pub(crate) async fn cold(count: u64, bucket: Arc<dyn Objects>) -> Self {
+        Self::build(count, together, Some(bucket)).await
+    }
+
     /// As many nodes, each at a place of its own.
     pub(crate) async fn spread(count: u64, place: fn(NodeId) -> Place) -> Self {
+        Self::build(count, place, None).await
+    }
+
+    async fn build(
+        count: u64,
+        place: fn(NodeId) -> Place,
+        bucket: Option<Arc<dyn Objects>>,
+    ) -> Self {
         let mut world = Self {
             runtime: Runtime::real(),
             links: Arc::default(),
@@ -199,8 +227,10 @@ impl World {
             first: None,
             volumes_lie: Arc::default(),
             place,
+            bucket,
         };
-        world.disks.insert(NodeId(1), Disks::new());
+        let disks = world.new_disks();
+        world.disks.insert(NodeId(1), disks);
         world.launch(NodeId(1)).await;
         for _ in 1..count {
             world.join().await;
@@ -209,6 +239,13 @@ impl World {
             .wait_until("all nodes vote everywhere", |world| world.all_vote(count))
             .await;
         world
+    }
+
+    fn new_disks(&self) -> Disks {
+        Disks {
+            bucket: self.bucket.clone(),
+            ..Disks::new()
+        }
     }
 
     /// The tier as a client sees it.
@@ -303,7 +340,7 @@ impl World {
         let Reply::Joined(id) = joined else {
             panic!("{joined:?}")
         };
-        let disks = Disks::new();
+        let disks = self.new_disks();
         let record = NodeRecord {
             cluster: ClusterId([1; 16]),
             node: Some(id),

@@ -52,6 +52,7 @@ impl Client {
         let deadline = self.get_deadline(&wanted);
         let mut backoff = self.backoff();
         let mut has_answer = false;
+        let mut cold = None;
         while !wanted.is_empty() {
             if let Some(map) = self.maps.current(&deadline).await {
                 let heard = self
@@ -59,6 +60,7 @@ impl Client {
                     .await;
                 wanted.retain(|chunk| !found.contains_key(chunk));
                 has_answer |= heard.an_answer;
+                cold = heard.cold;
                 if wanted.is_empty() || (heard.from_all && !self.has_newer(&map, &deadline).await) {
                     break;
                 }
@@ -67,7 +69,9 @@ impl Client {
                 break;
             }
         }
-        if wanted.is_empty() || has_answer {
+        if let Some(node) = cold.filter(|_| !wanted.is_empty()) {
+            Err(GetError::ColdAway { node })
+        } else if wanted.is_empty() || has_answer {
             Ok(found)
         } else {
             Err(GetError::Unavailable)

@@ -25,6 +25,8 @@ pub(super) struct Heard {
     pub(super) an_answer: bool,
     /// Every node that was asked answered.
     pub(super) from_all: bool,
+    /// A node that has chunks in its cold store and cannot use it.
+    pub(super) cold: Option<NodeId>,
 }
 
 /// A chunk on its way through the nodes that may have it.
@@ -47,6 +49,7 @@ impl Client {
         let mut heard = Heard {
             an_answer: false,
             from_all: true,
+            cold: None,
         };
         let mut down = BTreeSet::new();
         let mut tracks = self.tracks(map, domain, wanted);
@@ -69,6 +72,9 @@ impl Client {
                         let is_answer = matches!(error, NodeError::Failing { .. });
                         heard.from_all &= is_answer;
                         heard.an_answer |= is_answer;
+                        if let NodeError::ColdAway { node } = error {
+                            heard.cold = Some(node);
+                        }
                         down.insert(node);
                         self.maps.doubt();
                     }

@@ -148,6 +148,7 @@ impl Client {
             NodeError::Mismatch { .. }
             | NodeError::Silent { .. }
             | NodeError::Failing { .. }
+            | NodeError::ColdAway { .. }
             | NodeError::Malformed { .. } => Ok(Refusal::Failed),
         }
     }

@@ -123,6 +123,25 @@ async fn a_chunk_that_no_node_has_is_missing_at_once_and_the_first_is_named() {
 }
 
 #[tokio::test]
+async fn a_cold_store_that_is_away_is_told_if_no_other_node_has_the_chunk() {
+    let world = World::new(3);
+    let one = [chunk("one")];
+    for node in &world.nodes {
+        let away = NodeError::ColdAway { node: node.id };
+        node.always(&[Call::Fetch], Do::Fail(away));
+    }
+    let (failed, took) = get(&world, references(&one)).await;
+    assert!(
+        matches!(failed, Err(GetError::ColdAway { .. })),
+        "{failed:?}"
+    );
+    assert!(took > DEADLINE / 2, "it may come back: {took:?}");
+    world.node(2).keep(&one[0].bytes);
+    world.node(2).always(&[Call::Fetch], Do::Well);
+    assert_eq!(get(&world, references(&one)).await.0, Ok(bytes(&one)));
+}
+
+#[tokio::test]
 async fn nodes_that_cannot_be_reached_are_waited_for_until_the_deadline() {
     let world = World::new(3);
     let one = [chunk("one")];

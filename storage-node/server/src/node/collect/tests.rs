@@ -28,7 +28,15 @@ async fn store() -> ChunkStore {
     let files = Arc::new(MemoryFiles::new());
     let index = Arc::new(Memory::new(&[INDEX_FAMILY]));
     let (config, metrics) = (config.validate().unwrap(), Metrics::default());
-    let opened = ChunkStore::open(files, index, identity, config, Runtime::real(), metrics);
+    let opened = ChunkStore::open(
+        files,
+        index,
+        identity,
+        config,
+        None,
+        Runtime::real(),
+        metrics,
+    );
     opened.await.unwrap()
 }
 

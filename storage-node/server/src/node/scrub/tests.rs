@@ -44,6 +44,7 @@ impl Disk {
             Arc::new(self.index.clone()),
             identity,
             config.validate().unwrap(),
+            None,
             runtime.clone(),
             crate::volumes::Metrics::default(),
         )

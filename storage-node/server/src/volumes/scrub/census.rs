@@ -63,6 +63,11 @@ pub(super) fn take(
     intact.sort_unstable_by_key(|(_, place)| *place);
     let mut open: Option<(VolumeId, Option<Arc<dyn File>>)> = None;
     for (key, place) in intact {
+        if store.is_away(place.volume) {
+            // A read for each entry would cost more than the objects themselves, which were whole
+            // when they were written and are read by the other half of the pass.
+            continue;
+        }
         if open
             .as_ref()
             .is_none_or(|(volume, _)| *volume != place.volume)

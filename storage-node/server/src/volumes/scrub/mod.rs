@@ -15,6 +15,7 @@
 //! found corrupt (`node/repair`).
 
 mod census;
+mod finds;
 mod position;
 mod records;
 
@@ -25,12 +26,10 @@ use storage_node_api::scrub::Faults;
 use storage_node_api::{DedupDomain, Timestamp};
 
 use self::census::Census;
-use self::records::Walked;
-use super::commit::Work;
 use super::error::StoreError;
-use super::index::{Key, Place};
+use super::index::Key;
 use super::store::ChunkStore;
-use super::volume::{Damage, VolumeId};
+use super::volume::VolumeId;
 
 use self::position::At;
 pub(super) use self::position::Position;
@@ -176,13 +175,13 @@ impl Scrub {
             unindexed: walked.unindexed,
             ..Step::default()
         };
-        let damage = self.report_damage(&walked).await?;
+        let damage = self.store.report_damage(&walked.damage).await?;
         step.faults.stretches += damage.len() as u64;
         for (key, place) in &walked.corrupt {
-            step.faults.records += self.quarantine(key, place).await?;
+            step.faults.records += self.store.quarantine(key, place).await?;
         }
         if !damage.is_empty() {
-            step.faults.entries += self.quarantine_within(damage).await?;
+            step.faults.entries += self.store.quarantine_within(damage).await?;
         }
         self.position.at = At::Volume {
             volume: walked.volume,
@@ -210,61 +209,13 @@ impl Scrub {
             ..Step::default()
         };
         for (key, place) in &dangling {
-            step.faults.entries += self.quarantine(key, place).await?;
+            step.faults.entries += self.store.quarantine(key, place).await?;
         }
         self.position.at = match last {
             Some(last) => At::Index { after: Some(last) },
             None => At::Idle,
         };
         Ok(step)
-    }
-
-    /// Quarantines a chunk, if the index still points to this place; says
-    /// whether it did, as a count.
-    async fn quarantine(&self, key: &Key, place: &Place) -> Result<u64, StoreError> {
-        let (index, asked) = (self.store.index().clone(), *key);
-        let before = self
-            .store
-            .blocking("look up a chunk", move || index.get(&asked));
-        let before = before.await??;
-        if before.is_none_or(|entry| !entry.is_intact() || entry.place != *place) {
-            return Ok(0);
-        }
-        tracing::error!(chunk.id = %key.id, volume = %place.volume, offset = place.offset,
-            "the scrub found a chunk corrupt: it is quarantined, to be fetched from a peer");
-        let work = Work::Quarantine {
-            chunk: key.id,
-            place: *place,
-            by_read: false,
-        };
-        self.store.submit(key.domain, work, None).await?;
-        Ok(1)
-    }
-
-    /// Keeps what was found damaged and was not known to be, and returns it.
-    async fn report_damage(&self, walked: &Walked) -> Result<Vec<Damage>, StoreError> {
-        let mut new = Vec::new();
-        for damage in &walked.damage {
-            if self.store.note_damage(*damage) {
-                super::error::report(damage);
-                let work = Work::Damaged(*damage);
-                self.store.submit(DedupDomain(0), work, None).await?;
-                new.push(*damage);
-            }
-        }
-        Ok(new)
-    }
-
-    /// Quarantines every chunk whose record begins in damaged bytes.
-    async fn quarantine_within(&self, damage: Vec<Damage>) -> Result<u64, StoreError> {
-        let store = self.store.clone();
-        let find = move || census::within(&store.scrubbed(), &damage);
-        let found = self.store.blocking("find lost chunks", find).await??;
-        let mut lost = 0;
-        for (key, place) in &found {
-            lost += self.quarantine(key, place).await?;
-        }
-        Ok(lost)
     }
 
     async fn write_position(&mut self) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use chunking::ChunkId;
 use runtime::File;
 use storage_node_api::scrub::Faults;
 
+use super::super::cold::fault_of;
 use super::super::error::StoreError;
 use super::super::index::{Checkpoint, Key, Place};
 use super::super::record::{self, ALIGN, BLOCK, HEADER_BYTES, Header, Kind, align, plausible};
@@ -67,6 +68,12 @@ pub(super) fn walk(
         Err(Stop::Store(error)) => return Err(error),
         // Collected since the files were listed.
         Err(Stop::Read(error)) if error.kind() == io::ErrorKind::NotFound => true,
+        // What is lost is found out by the cold tier itself.
+        Err(Stop::Read(error)) if fault_of(&error).is_some() => {
+            tracing::warn!(volume = %id, error = &error as &dyn std::error::Error,
+                "the scrub leaves out a volume");
+            true
+        }
         Err(Stop::Read(error)) => {
             tracing::error!(volume = %id, error = &error as &dyn std::error::Error,
                 "the scrub cannot read a volume: check the disk");
@@ -92,7 +99,8 @@ fn volumes(store: &Scrubbed<'_>, checkpoint: &Checkpoint) -> Result<Vec<VolumeId
         StoreError::Failing
     })?;
     let volumes = names.iter().filter_map(|name| VolumeId::of_file(name));
-    Ok(volumes.filter(|id| *id <= checkpoint.volume).collect())
+    let volumes = volumes.filter(|id| *id <= checkpoint.volume && store.is_scrubbed(*id));
+    Ok(volumes.collect())
 }
 
 /// Bytes that a pass reads: the volumes, and a block for each entry of the index.
@@ -138,7 +146,8 @@ impl Walk<'_> {
         } else {
             file.len()?
         };
-        let salt = self.salt(&*file, offset == 0)?;
+        let mend = offset == 0 && !self.store.is_away(id);
+        let salt = self.salt(&*file, mend)?;
         let from = offset.max(BLOCK);
         let mut window = Window::new(&*file);
         let mut at = from;

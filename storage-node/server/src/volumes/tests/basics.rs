@@ -207,6 +207,7 @@ fn volumes_of_others_are_refused() {
             Arc::new(world.index.clone()),
             identity,
             config().validate().unwrap(),
+            None,
             Runtime::simulated(1).0,
             Metrics::default(),
         );
@@ -246,6 +247,7 @@ fn a_store_on_real_files_serves_after_it_is_opened_again() {
                 }
                 .validate()
                 .unwrap(),
+                None,
                 Runtime::real(),
                 Metrics::default(),
             );
@@ -287,6 +289,7 @@ fn many_puts_share_a_sync() {
             Arc::new(Memory::new(&[INDEX_FAMILY])),
             IDENTITY,
             config().validate().unwrap(),
+            None,
             Runtime::real(),
             metrics.clone(),
         );

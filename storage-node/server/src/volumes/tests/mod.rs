@@ -2,6 +2,7 @@
 //! what was not synced, fail on request, or lie.
 
 mod basics;
+mod cold;
 mod collect;
 mod corruption;
 mod durability;

@@ -78,7 +78,8 @@ impl World {
         let (runtime, _clock) = Runtime::simulated(STARTS.fetch_add(1, Ordering::Relaxed));
         let index = Arc::new(self.index.clone());
         let config = config.validate().unwrap();
-        ChunkStore::open(files, index, IDENTITY, config, runtime, Metrics::default()).await
+        let metrics = Metrics::default();
+        ChunkStore::open(files, index, IDENTITY, config, None, runtime, metrics).await
     }
 
     /// Flips a bit of a volume, durably.

@@ -1,0 +1,29 @@
+use bytes::Bytes;
+use objects::suite::{self, Server};
+use objects::{Location, ObjectError, Objects, RemoteObjects};
+
+fn open(bucket: &str, server: &Server) -> RemoteObjects {
+    let location: Location = format!("s3://{bucket}/some/prefix").parse().unwrap();
+    RemoteObjects::open(&location, &server.options()).unwrap()
+}
+
+#[test]
+fn objects_in_an_s3_server_conform_and_its_refusals_are_told_apart() {
+    let Some(server) = Server::start() else {
+        return println!("{}", Server::NONE);
+    };
+    server.make_bucket("present");
+    suite::run(&open("present", &server), "below");
+
+    let absent = open("absent", &server);
+    let put = absent.put("a", Bytes::from_static(b"a"));
+    assert!(matches!(put, Err(ObjectError::Missing { .. })), "{put:?}");
+
+    let present = open("present", &server);
+    drop(server);
+    let away = present.length("a");
+    assert!(
+        matches!(away, Err(ObjectError::Unreachable { .. })),
+        "{away:?}"
+    );
+}
