@@ -13,6 +13,7 @@ mod node;
 mod policy;
 mod probes;
 mod progress;
+mod rebuild;
 mod scrub;
 pub(crate) mod serve;
 mod slots;

@@ -9,6 +9,7 @@ use storage_node_api::Timestamp;
 use storage_node_api::collect::{Amount, CollectOrder, CollectReport};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::node::NodeStatus;
+use storage_node_api::rebuild::RebuildOrder;
 use storage_node_api::scrub::{Faults, ScrubOrder, ScrubReport};
 use storage_node_client::tier::Links;
 
@@ -16,6 +17,7 @@ use super::cluster::links;
 use super::collect;
 use super::health;
 use super::progress::Progress;
+use super::rebuild;
 use super::scrub::{faults, progress};
 use super::slots;
 
@@ -32,14 +34,23 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         let scrub = link.scrub(ScrubOrder::Look).await;
         let collected = link.collect(CollectOrder::Look).await;
         let health = link.health().await;
-        nodes.push((node, status.ok(), scrub.ok(), collected.ok(), health.ok()));
+        let rebuild = link.rebuild(RebuildOrder::Look).await;
+        nodes.push((
+            node,
+            status.ok(),
+            scrub.ok(),
+            collected.ok(),
+            health.ok(),
+            rebuild.ok(),
+        ));
     }
     if as_json {
         let nodes: Vec<Value> = nodes
             .iter()
-            .map(|(node, status, scrub, collected, health)| {
+            .map(|(node, status, scrub, collected, health, rebuild)| {
                 let mut json = to_json(node.id.0, status.as_ref());
                 json["health"] = health.as_ref().map_or(Value::Null, health::to_json);
+                json["rebuild"] = rebuild.as_ref().map_or(Value::Null, rebuild::to_json);
                 json["members"] = members.json(node.id);
                 json["scrub"] = scrub.as_ref().map_or(Value::Null, scrub_to_json);
                 json["collect"] = collected.as_ref().map_or(Value::Null, collect_to_json);
@@ -57,7 +68,7 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         println!("{line}");
     }
     let now = runtime.clock.now();
-    for (node, status, scrub, collected, health) in &nodes {
+    for (node, status, scrub, collected, health, rebuild) in &nodes {
         match status {
             None => println!("node {}  {}  does not answer", node.id, node.control),
             Some(status) => print(&node.control, status),
@@ -65,6 +76,9 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         println!("  members    {}", members.line(node.id));
         if let Some(report) = health {
             println!("  health     {}", health::line(report));
+        }
+        for line in rebuild.iter().flat_map(rebuild::lines) {
+            println!("  rebuild    {line}");
         }
         if let Some(scrub) = scrub {
             print_scrub(scrub, now);

@@ -2,22 +2,19 @@
 
 mod alone;
 mod config;
+mod open;
 mod standing;
 mod stores;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kv::KeyValue;
 use prometheus_client::registry::Registry;
 use raft::{Peers, Raft};
 use runtime::Runtime;
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP, Members, Node, Policies};
-use storage_node_api::order::{Answer, Query};
-use storage_node_api::{ClusterId, Generation, GroupId, Incarnation, MapEpoch, NodeId, RequestId};
+use storage_node_api::map::{ClusterMap, Members, Node, Policies};
+use storage_node_api::{ClusterId, Generation, Incarnation, MapEpoch, NodeId, RequestId};
 use storage_node_client::tier::Links;
-use storage_node_machine::query;
-use storage_node_metadata::SqliteMachine;
 use tokio::sync::watch;
 
 pub use alone::Alone;
@@ -27,9 +24,10 @@ pub use stores::{MetadataPlace, Stores, StoresError};
 use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError, had_log, has_log};
 use crate::node::collect::{self, Collecting};
 use crate::node::health::{self, Health};
+use crate::node::rebuild::{self, Copies, Rebuilds};
 use crate::node::scrub::{self, Scrubbing};
 use crate::node::{FoundError, MembersMetrics, Parts, Space, StorageNode};
-use crate::replica::{DataMachine, MetadataMachine, StateView};
+use crate::replica::{Machines, local_map};
 use crate::volumes::{self, ChunkStore};
 
 /// The id of the node that founds a cluster.
@@ -101,6 +99,11 @@ pub enum StartError {
     /// The owner of the log could not be read.
     #[error(transparent)]
     Log(#[from] raft::rescue::RescueError),
+    /// The founder has lost its state, and does not know whom to ask.
+    #[error(
+        "node {0} has a raft log and no cluster map: its state was lost or set aside; name a node that runs by --seed, so that it is rebuilt from there"
+    )]
+    StateLost(NodeId),
     /// It has no id yet.
     #[error("the node has not joined a cluster")]
     NotJoined,
@@ -116,8 +119,10 @@ pub enum StartError {
     /// Raft did not start.
     #[error(transparent)]
     Raft(#[from] raft::StartError),
-    /// A replica did not open.
-    #[error(transparent)]
+    /// A replica did not open, for a reason that no other node can mend.
+    #[error(
+        "open a replica: if its log is damaged, replace this node: `devflow cluster node remove ID --dead` on another, and join with an empty directory"
+    )]
     Group(#[from] raft::OpenError),
     /// A new cluster could not be founded.
     #[error(transparent)]
@@ -160,7 +165,7 @@ pub async fn start(
 ) -> Result<Arc<StorageNode>, StartError> {
     let mut record = enter(&stores, &membership, &runtime)?;
     let id = record.node.ok_or(StartError::NotJoined)?;
-    let known = local_map(&*stores.state)?;
+    let known = local_map(&*stores.state).map_err(StartError::State)?;
     standing::check(
         &stores,
         &record,
@@ -170,8 +175,11 @@ pub async fn start(
         &runtime,
     )
     .await?;
-    record.count_start(&*stores.files)?;
     let is_new = known.is_none();
+    if is_new && matches!(membership, Membership::Founder { .. }) && had_log(&*stores.files)? {
+        return Err(StartError::StateLost(id));
+    }
+    record.count_start(&*stores.files)?;
     let map = known.unwrap_or_else(|| match &membership {
         Membership::Joined { map } => (**map).clone(),
         Membership::Founder { .. } => first_map(&record, id, &addresses, config),
@@ -183,11 +191,23 @@ pub async fn start(
     let chunks = open_chunks(&stores, &record, id, config, &runtime, metrics.chunks).await?;
     let raft = start_raft(&stores, config, id, network.peers, &runtime, metrics.raft).await?;
     let (map_sender, _) = watch::channel(None);
-    let facts = open_facts(&stores.metadata)?;
-    let reader = facts.reader();
-    let distrusted = Distrusted::load(&*stores.files)?;
-    let trusted = |group: GroupId| !distrusted.0.iter().any(|fault| fault.group == group);
-    open_groups(&raft, &stores, facts, &map, &map_sender, &trusted).await?;
+    let distrusted = Distrusted::load(&*stores.files)?.0;
+    let is_alone = map.nodes.len() <= 1;
+    let facts = open::facts(&stores.metadata, is_alone)?;
+    let machines = Machines {
+        state: Arc::clone(&stores.state),
+        facts: facts.clone(),
+        map: map_sender.clone(),
+    };
+    let rebuilds = Arc::new(Rebuilds::new(metrics.rebuild));
+    for fault in open::groups(&raft, &machines, &map, &distrusted, is_alone).await? {
+        tracing::warn!(
+            group.id = fault.group.0,
+            reason = fault.reason,
+            "a replica is to be rebuilt"
+        );
+        rebuilds.add(fault.group, fault.reason);
+    }
 
     let node = StorageNode::new(Parts {
         id,
@@ -201,15 +221,18 @@ pub async fn start(
         runtime,
         raft,
         state: stores.state,
-        facts: reader,
+        machines,
+        facts,
         dumps: Arc::default(),
+        copies: Copies::default(),
+        rebuilds,
         chunks: Arc::new(chunks),
         map: map_sender,
         peers: network.links,
         scrubbing: Arc::new(Scrubbing::new(
             config.scrub_bytes_per_second,
             metrics.scrub,
-            distrusted.0,
+            distrusted,
         )),
         collecting: Arc::new(Collecting::new(
             config.collect_interval_seconds,
@@ -226,14 +249,6 @@ pub async fn start(
     }
     node.run();
     Ok(node)
-}
-
-fn open_facts(place: &MetadataPlace) -> Result<MetadataMachine, StartError> {
-    let machine = match place {
-        MetadataPlace::Directory(path) => SqliteMachine::open(path),
-        MetadataPlace::Memory => SqliteMachine::in_memory(),
-    };
-    Ok(MetadataMachine::new(machine?))
 }
 
 /// Starts Raft, and remembers that there has been a log from now on.
@@ -268,6 +283,7 @@ struct Metrics {
     raft: raft::Metrics,
     scrub: scrub::Metrics,
     collect: collect::Metrics,
+    rebuild: rebuild::Metrics,
     members: MembersMetrics,
     health: health::Metrics,
 }
@@ -298,6 +314,9 @@ impl Metrics {
         metrics
             .collect
             .register(registry.sub_registry_with_prefix("devflow_collect"));
+        metrics
+            .rebuild
+            .register(registry.sub_registry_with_prefix("devflow_rebuild"));
         metrics
             .members
             .register(registry.sub_registry_with_prefix("devflow_members"));
@@ -342,19 +361,6 @@ fn enter(
     Ok(record)
 }
 
-/// The map that a node's own replica of the cluster group has, if any.
-pub(crate) fn known_map(state: &dyn KeyValue) -> Option<ClusterMap> {
-    local_map(state).ok().flatten()
-}
-
-fn local_map(state: &dyn KeyValue) -> Result<Option<ClusterMap>, StartError> {
-    let view = StateView::now(state, raft::GroupId(CLUSTER_GROUP.0)).map_err(StartError::State)?;
-    match query(&view, &Query::Map).map_err(StartError::State)? {
-        Answer::Map(map) => Ok(map),
-        _ => Ok(None),
-    }
-}
-
 fn first_map(
     record: &NodeRecord,
     id: NodeId,
@@ -384,43 +390,4 @@ fn first_map(
         }),
         moves: Box::default(),
     }
-}
-
-async fn open_groups(
-    raft: &Raft,
-    stores: &Stores,
-    facts: MetadataMachine,
-    map: &ClusterMap,
-    sender: &watch::Sender<Option<Arc<ClusterMap>>>,
-    trusted: &(dyn Fn(GroupId) -> bool + Sync),
-) -> Result<(), StartError> {
-    let raft_id = |id: GroupId| raft::GroupId(id.0);
-    let cluster = raft_id(CLUSTER_GROUP);
-    let (state, sender) = (Arc::clone(&stores.state), sender.clone());
-    let publish = Box::new(move || match local_map(&*state) {
-        Ok(Some(map)) => {
-            sender.send_if_modified(|known| {
-                let newer = known.as_ref().is_none_or(|known| **known != map);
-                if newer {
-                    *known = Some(Arc::new(map));
-                }
-                newer
-            });
-        }
-        Ok(None) => {}
-        Err(error) => tracing::error!(%error, "the cluster map cannot be read"),
-    });
-    let machine = DataMachine::new(cluster, Arc::clone(&stores.state), publish);
-    if trusted(CLUSTER_GROUP) {
-        raft.open(cluster, Box::new(machine)).await?;
-    }
-    if trusted(METADATA_GROUP) {
-        raft.open(raft_id(METADATA_GROUP), Box::new(facts)).await?;
-    }
-    for id in map.data_groups().into_iter().filter(|id| trusted(*id)) {
-        let group = raft_id(id);
-        let machine = DataMachine::new(group, Arc::clone(&stores.state), Box::new(|| {}));
-        raft.open(group, Box::new(machine)).await?;
-    }
-    Ok(())
 }

@@ -248,6 +248,11 @@ impl World {
         started.unwrap_or_else(|error| panic!("start node {id}: {error:?}"));
     }
 
+    /// A founder is started as the first node again.
+    pub(crate) fn forget_map(&mut self) {
+        self.first = None;
+    }
+
     /// The stores on the disks of a node that does not run.
     pub(crate) fn stores(&self, id: NodeId) -> Stores {
         self.disks[&id].stores(&self.volumes_lie)
@@ -255,7 +260,10 @@ impl World {
 
     /// The same, unless it does not start.
     pub(crate) async fn try_launch(&mut self, id: NodeId) -> Result<(), StartError> {
-        let membership = match &self.first {
+        let newest = self.links.running();
+        let newest = newest.iter().filter_map(|node| node.current_map());
+        let newest = newest.max_by_key(|map| map.epoch).map(|map| (*map).clone());
+        let membership = match newest.as_ref().or(self.first.as_ref()) {
             None => Membership::Founder {
                 cluster: Some(ClusterId([1; 16])),
             },
