@@ -77,13 +77,13 @@ pub(crate) async fn find(
     Ok(read(destination, id).await?)
 }
 
-async fn ids(destination: &Destination) -> Result<Vec<BackupId>, ObjectError> {
+pub(crate) async fn ids(destination: &Destination) -> Result<Vec<BackupId>, ObjectError> {
     let names = destination.list("backups").await?;
     let ids = names.into_iter().filter_map(|(name, _)| name.parse().ok());
     Ok(ids.collect())
 }
 
-async fn read(destination: &Destination, id: BackupId) -> Result<Manifest, ObjectError> {
+pub(crate) async fn read(destination: &Destination, id: BackupId) -> Result<Manifest, ObjectError> {
     let name = manifest_name(id);
     let bytes = destination.get(&name, MAX_OBJECT_BYTES).await?;
     let manifest: Manifest =

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use admin::{
-    AdminCommand, BackupCommand, RecoverArguments, RestoreArguments, StoreArguments, TakeArguments,
-    VerifyBackupArguments,
+    AdminCommand, BackupCommand, LostArguments, PruneArguments, RecoverArguments, RestoreArguments,
+    StoreArguments, TakeArguments, VerifyBackupArguments,
 };
 pub(crate) use slots::SlotsCommand;
 

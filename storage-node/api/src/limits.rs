@@ -51,7 +51,7 @@ pub const EVENT_PAGE_BYTES: usize = 2 << 20;
 pub const MAX_DUMPS: usize = 2;
 
 /// The most copies of replicas that a node gives at a time.
-pub const MAX_COPIES: usize = 4;
+pub const MAX_REPLICA_COPIES: usize = 4;
 
 /// The most bytes of one part of such a copy.
 pub const REPLICA_PART_BYTES: usize = 1 << 20;

@@ -2,7 +2,10 @@
 
 mod backup;
 mod list;
+mod lost;
+mod prune;
 mod recover;
+mod recovery;
 mod restore;
 pub(super) mod socket;
 mod store;
@@ -16,9 +19,11 @@ pub(crate) fn run(command: &AdminCommand) -> anyhow::Result<()> {
     match command {
         AdminCommand::Backup(arguments) => match &arguments.command {
             Some(BackupCommand::List(store)) => block_on(list::show(store)),
+            Some(BackupCommand::Prune(arguments)) => block_on(prune::prune(arguments)),
             None => block_on(backup::take(&arguments.take)),
         },
-        AdminCommand::Recover(arguments) => recover::recover(arguments),
+        AdminCommand::Recover(arguments) => block_on(recover::recover(arguments)),
+        AdminCommand::Lost(arguments) => block_on(lost::show(arguments)),
         AdminCommand::Restore(arguments) => block_on(restore::restore(arguments)),
         AdminCommand::Verify(arguments) => block_on(verify::verify(arguments)),
     }

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use raft::SnapshotRead;
 use runtime::run_blocking;
 use storage_node_api::GroupId;
-use storage_node_api::limits::{MAX_COPIES, REPLICA_PART_BYTES};
+use storage_node_api::limits::{MAX_REPLICA_COPIES, REPLICA_PART_BYTES};
 use storage_node_api::rebuild::{ReplicaError, ReplicaOrder, ReplicaPart};
 
 use crate::node::StorageNode;
 
-/// By number; more than [`MAX_COPIES`] are not kept.
+/// By number; more than [`MAX_REPLICA_COPIES`] are not kept.
 #[derive(Default)]
 pub(crate) struct Copies {
     open: Mutex<Open>,
@@ -33,7 +33,7 @@ impl Copies {
         open.last += 1;
         let number = open.last;
         open.copies.insert(number, Arc::new(Mutex::new(parts)));
-        while open.copies.len() > MAX_COPIES {
+        while open.copies.len() > MAX_REPLICA_COPIES {
             open.copies.pop_first();
         }
         number

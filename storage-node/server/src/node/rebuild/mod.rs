@@ -22,7 +22,7 @@ use std::time::Duration;
 use raft::{Fault, SnapshotWrite};
 use runtime::run_blocking;
 use storage_node_api::map::{ClusterMap, METADATA_GROUP, Node as Peer};
-use storage_node_api::node::{Node, NodeFailure};
+use storage_node_api::node::NodeFailure;
 use storage_node_api::rebuild::{ReplicaError, ReplicaOrder, ReplicaPart, Stage};
 use storage_node_api::{GroupId, NodeId};
 

@@ -1,7 +1,6 @@
 //! Rebuilding by order of an operator.
 
 use storage_node_api::map::ClusterMap;
-use storage_node_api::node::Node;
 use storage_node_api::rebuild::{RebuildError, RebuildOrder, RebuildReport};
 use storage_node_api::{GroupId, NodeId};
 
