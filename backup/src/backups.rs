@@ -1,6 +1,7 @@
 //! The backups that a destination has.
 
 use futures_util::{StreamExt, stream};
+use storage_node_api::map::Policies;
 use storage_node_api::{ClusterId, Generation, Timestamp};
 
 use crate::destination::{Destination, ObjectError};
@@ -63,6 +64,14 @@ pub async fn generation(
     id: Option<BackupId>,
 ) -> Result<Generation, FindError> {
     Ok(find(destination, id).await?.generation)
+}
+
+/// The policies that were in force at a backup (the last, if none is named).
+pub async fn policies(
+    destination: &Destination,
+    id: Option<BackupId>,
+) -> Result<Policies, FindError> {
+    Ok(find(destination, id).await?.policies)
 }
 
 /// The manifest of a backup, or of the last.

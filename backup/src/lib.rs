@@ -42,8 +42,8 @@
 //! # Restoring
 //!
 //! Chunks are put at the current generation of the new cluster, which the
-//! program raises above the backup's first; then come blobs, kept alive by an
-//! owner of the restore's own, then repositories, feeds, and at the very end the
+//! program raises above the backup's first; then come blobs, several at a time,
+//! kept alive by an owner of the restore's own, then repositories, feeds, and at the very end the
 //! facts: before them nothing has a name and nobody can see or touch anything.
 //! Every step may be repeated, and a mark in the group of slot 0 tells the same
 //! restore from something else, so that one that was killed goes on.
@@ -51,8 +51,8 @@
 //! # Deliberately not here
 //!
 //! Certificates and node identities (a restored cluster has its own), policies
-//! (they name regions of the old cluster; the manifest keeps them for a person
-//! to read), encryption of what is written, and taking packs apart when backups are
+//! (they name regions of the old cluster; the manifest keeps them for whoever
+//! wants them, see [`policies`]), encryption of what is written, and taking packs apart when backups are
 //! removed: [`prune`] removes those of which no kept backup has a chunk.
 //!
 //! Memory: one pack while writing, a few while reading, one manifest of a blob,
@@ -76,7 +76,7 @@ mod stream;
 mod take;
 mod verify;
 
-pub use backups::{FindError, Summary, generation, list};
+pub use backups::{FindError, Summary, generation, list, policies};
 pub use destination::{Destination, Location, LocationError, ObjectError};
 pub use format::{BackupId, Damage, ParseBackupIdError, Totals};
 pub use lost::{Holders, Lost, LostBlob, LostError, lost};

@@ -101,6 +101,9 @@ pub(crate) struct RestoreArguments {
     /// Which backup [default: the last]
     #[arg(long, value_name = "ID")]
     pub(crate) backup: Option<BackupId>,
+    /// Sets the backup's policies first. Their regions must be this cluster's
+    #[arg(long)]
+    pub(crate) policies: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod collect;
 pub(crate) mod frontend;
 pub(crate) mod git;
 mod health;
+mod holds;
 mod identity;
 mod node;
 mod policy;

@@ -16,6 +16,7 @@ use storage_node_client::tier::Links;
 use super::cluster::links;
 use super::collect;
 use super::health;
+use super::holds::Holds;
 use super::progress::Progress;
 use super::rebuild;
 use super::scrub::{faults, progress};
@@ -27,6 +28,8 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
     let links = links(&data, &runtime)?;
     let map = newest_map(&*links).await?;
     let members = Progress::ask(&*links, &map).await;
+    let now = runtime.clock.now();
+    let holds = Holds::ask(&*links, &map, now).await;
     let mut nodes = Vec::new();
     for node in &map.nodes {
         let link = links.node(node);
@@ -59,7 +62,7 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
             .collect();
         println!(
             "{}",
-            json!({"cluster": map.cluster.to_string(), "epoch": map.epoch.0, "nodes": nodes})
+            json!({"cluster": map.cluster.to_string(), "epoch": map.epoch.0, "nodes": nodes, "backups": holds.json()})
         );
         return Ok(());
     }
@@ -67,7 +70,9 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
     if let Some(line) = slots::moving(&map) {
         println!("{line}");
     }
-    let now = runtime.clock.now();
+    if let Some(line) = holds.line(now) {
+        println!("{line}");
+    }
     for (node, status, scrub, collected, health, rebuild) in &nodes {
         match status {
             None => println!("node {}  {}  does not answer", node.id, node.control),

@@ -2,7 +2,6 @@
 
 use std::io;
 
-
 use super::GroupLog;
 use crate::types::{LogId, Vote};
 
