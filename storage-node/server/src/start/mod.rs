@@ -165,7 +165,16 @@ pub async fn start(
 ) -> Result<Arc<StorageNode>, StartError> {
     let mut record = enter(&stores, &membership, &runtime)?;
     let id = record.node.ok_or(StartError::NotJoined)?;
-    let known = local_map(&*stores.state).map_err(StartError::State)?;
+    let known = match (local_map(&*stores.state), &membership) {
+        (Ok(known), _) => known,
+        // The others know the map, and what cannot be read is rebuilt from theirs.
+        (Err(fault), Membership::Joined { .. }) => {
+            let error = &fault as &dyn std::error::Error;
+            tracing::error!(error, "the cluster map of this node cannot be read");
+            None
+        }
+        (Err(fault), Membership::Founder { .. }) => return Err(StartError::State(fault)),
+    };
     standing::check(
         &stores,
         &record,
