@@ -21,7 +21,9 @@ pub use alone::Alone;
 pub use config::{Checked, Config, ConfigError};
 pub use stores::{MetadataPlace, Stores, StoresError};
 
-use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError, had_log, has_log};
+use crate::directory::{
+    Distrusted, DistrustedError, NodeRecord, RecordError, SetAside, had_log, has_log,
+};
 use crate::node::collect::{self, Collecting};
 use crate::node::health::{self, Health};
 use crate::node::rebuild::{self, Copies, Rebuilds};
@@ -99,6 +101,11 @@ pub enum StartError {
     /// The owner of the log could not be read.
     #[error(transparent)]
     Log(#[from] raft::rescue::RescueError),
+    /// Files of its state are damaged.
+    #[error(
+        "the files of the store of states are damaged: start the node again, and it sets them aside and rebuilds its replicas from the other nodes'"
+    )]
+    Damaged(#[source] Box<StartError>),
     /// The founder has lost its state, and does not know whom to ask.
     #[error(
         "node {0} has a raft log and no cluster map: its state was lost or set aside; name a node that runs by --seed, so that it is rebuilt from there"
@@ -154,7 +161,39 @@ async fn open_chunks(
 
 /// Starts a node on its stores. When it returns, its replicas are open and it
 /// does by itself what a node does; groups may still be electing their leaders.
+///
+/// If the files of its state are damaged and others have what is in them, it fails with
+/// [`StartError::Damaged`], and the next start sets them aside.
 pub async fn start(
+    stores: Stores,
+    membership: Membership,
+    network: Network,
+    addresses: Addresses,
+    config: &Checked,
+    runtime: Runtime,
+    registry: &mut Registry,
+) -> Result<Arc<StorageNode>, StartError> {
+    let (state, files) = (Arc::clone(&stores.state), Arc::clone(&stores.files));
+    let has_peers = match &membership {
+        Membership::Joined { .. } => true,
+        Membership::Founder { .. } => {
+            let known = local_map(&*state).ok().flatten();
+            known.is_some_and(|map| map.nodes.len() > 1)
+        }
+    };
+    let started = start_on(
+        stores, membership, network, addresses, config, runtime, registry,
+    );
+    match started.await {
+        Err(error) if has_peers && state.is_damaged() => {
+            SetAside::State.order(&*files)?;
+            Err(StartError::Damaged(Box::new(error)))
+        }
+        other => other,
+    }
+}
+
+async fn start_on(
     stores: Stores,
     membership: Membership,
     network: Network,

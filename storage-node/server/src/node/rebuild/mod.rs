@@ -143,21 +143,19 @@ impl StorageNode {
         Err(failure)
     }
 
-    /// The nodes that have the group, its leader first.
+    /// The other nodes that answer: the group's leader first, then whoever says to have the group.
     async fn sources(&self, group: GroupId, map: &ClusterMap) -> Vec<Peer> {
         let mut sources = Vec::new();
         let mut leader = None;
         for peer in map.nodes.iter().filter(|node| is_peer(self.id(), node)) {
-            let Ok(report) = self.parts.peers.node(peer).members().await else {
-                continue;
-            };
-            if let Some(found) = report.groups.iter().find(|found| found.group == group) {
-                leader = found.leader.or(leader);
-                sources.push(peer.clone());
+            if let Ok(report) = self.parts.peers.node(peer).members().await {
+                let found = report.groups.iter().find(|found| found.group == group);
+                leader = found.and_then(|found| found.leader).or(leader);
+                sources.push((found.is_none(), peer.clone()));
             }
         }
-        sources.sort_by_key(|peer| Some(peer.id) != leader);
-        sources
+        sources.sort_by_key(|(lacks, peer)| (Some(peer.id) != leader, *lacks));
+        sources.into_iter().map(|(_, peer)| peer).collect()
     }
 
     async fn rebuild_from(
