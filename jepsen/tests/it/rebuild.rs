@@ -28,15 +28,14 @@ fn rot(directory: &Path, beginnings: &[&str]) {
     assert!(rotten > 0, "nothing in {} can rot", directory.display());
 }
 
-/// Writes over the first half of each table: what is read of it, not what says that it is one.
+/// Writes over the beginning of each table: what is read of it, not what says that it is one.
 fn rot_blocks(directory: &Path) {
     let mut rotten = 0;
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "sst") {
-            let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
             let mut file = File::options().write(true).open(&path).unwrap();
-            file.write_all(&vec![0x5a; length / 2]).unwrap();
+            file.write_all(&[0x5a; 40]).unwrap();
             rotten += 1;
         }
     }
