@@ -103,7 +103,7 @@ fn a_node_whose_stores_rot_is_rebuilt_under_its_number_and_one_whose_log_rots_is
     // By order of an operator, with nothing wrong.
     let told = cluster.order(&["cluster", "node", "rebuild", "3"]).unwrap();
     assert!(
-        told.contains("has rebuilt its replica of group 0"),
+        told.contains("has rebuilt its replica of group 1"),
         "{told}"
     );
     cluster.wait_until_settled(PATIENCE).unwrap();
