@@ -144,7 +144,7 @@ async fn without_a_rule_nothing_goes_and_a_damaged_backup_keeps_all_packs() {
 async fn a_prune_gives_way_to_a_backup_and_a_killed_backup_is_cleared_up_by_the_next() {
     let (world, place) = (World::full().await, Place::in_a_directory());
     let taken = three(&world, &place).await;
-    let stalling = Stalling::after(Arc::clone(&world.storage), 12);
+    let stalling = Stalling::after(Arc::clone(&world.storage), 2);
     let storage = Arc::clone(&stalling) as Arc<dyn Storage>;
     let take = backup::take(
         storage,
@@ -154,7 +154,7 @@ async fn a_prune_gives_way_to_a_backup_and_a_killed_backup_is_cleared_up_by_the_
         &Silent,
     );
     tokio::select! {
-        _ = take => panic!("it has more than twelve calls to make"),
+        _ = take => panic!("it has more than two calls to make"),
         () = stalling.stalled() => {}
     }
     let refused = prune(&world, &place, &last(1)).await;
@@ -247,7 +247,7 @@ async fn prune_killed_at_any_step() {
         );
         is_whole(&world, &place, taken[2]).await;
         if pruned.is_some() {
-            assert!(steps > 10, "there is something to interrupt");
+            assert!(steps > 3, "there is something to interrupt");
             return;
         }
         steps += 1;

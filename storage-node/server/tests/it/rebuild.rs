@@ -143,7 +143,7 @@ async fn a_wrong_replica_is_not_served_while_nobody_can_give_its_state() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_has_lost_its_state_keeps_its_number_and_rebuilds_every_replica() {
-    let mut world = World::of(3).await;
+    let mut world = World::with_short_logs(3).await;
     let stored = Stored::begin(&world).await;
     world.fill_log(&stored).await;
     world.alike(GROUP).await;

@@ -128,6 +128,7 @@ pub(crate) struct World {
     first: Option<ClusterMap>,
     volumes_lie: Arc<AtomicBool>,
     place: fn(NodeId) -> Place,
+    snapshot_entries: u64,
 }
 
 /// Where a node is.
@@ -158,7 +159,7 @@ impl FileHooks for Lie {
     }
 }
 
-fn config(place: Place) -> Config {
+fn config(place: Place, snapshot_entries: u64) -> Config {
     Config {
         zone: place.zone,
         region: place.region,
@@ -168,8 +169,7 @@ fn config(place: Place) -> Config {
         collect_interval_seconds: 0,
         volume_bytes: 8 << 20,
         raft: raft::Config {
-            // The facts of these nodes are in memory: their log is all there is of them.
-            snapshot_entries: 1_000_000,
+            snapshot_entries,
             ..raft::Config::for_testing()
         },
         ..Config::default()
@@ -191,6 +191,16 @@ impl World {
 
     /// As many nodes, each at a place of its own.
     pub(crate) async fn spread(count: u64, place: fn(NodeId) -> Place) -> Self {
+        // The facts of these nodes are in memory: their log is all there is of them.
+        Self::begin(count, place, 1_000_000).await
+    }
+
+    /// As many nodes that cut their logs soon: what one of them loses is not in its log any more.
+    pub(crate) async fn with_short_logs(count: u64) -> Self {
+        Self::begin(count, together, 50).await
+    }
+
+    async fn begin(count: u64, place: fn(NodeId) -> Place, snapshot_entries: u64) -> Self {
         let mut world = Self {
             runtime: Runtime::real(),
             links: Arc::default(),
@@ -199,6 +209,7 @@ impl World {
             first: None,
             volumes_lie: Arc::default(),
             place,
+            snapshot_entries,
         };
         world.disks.insert(NodeId(1), Disks::new());
         world.launch(NodeId(1)).await;
@@ -280,7 +291,9 @@ impl World {
             membership,
             network,
             addresses(id),
-            &config((self.place)(id)).validate().unwrap(),
+            &config((self.place)(id), self.snapshot_entries)
+                .validate()
+                .unwrap(),
             self.runtime.clone(),
             &mut Registry::default(),
         )
