@@ -8,9 +8,9 @@ use std::time::Duration;
 use jepsen::clients::made_history;
 use jepsen::harness::{ADMINISTRATOR, Cluster, Git, devflow, serve};
 
-/// Slow enough to be killed in the middle.
-const RATE: &str = "400000";
-const MIDDLE: Duration = Duration::from_secs(3);
+/// Slow enough to be killed in the middle: between the second and the third of three packs.
+const RATE: &str = "8000000";
+const MIDDLE: Duration = Duration::from_secs(6);
 
 fn begin(arguments: &[&str]) -> Child {
     let mut command = Command::new(devflow().unwrap());
@@ -47,7 +47,7 @@ fn a_backup_and_a_restore_that_are_killed_are_finished_by_the_next() {
     let cluster = Cluster::start(place.path(), 3, 1).unwrap();
     let source = made_history(&place.path().join("source"), 10).unwrap();
     let mut word = 1_u64;
-    let noise: String = (0..6_000_000)
+    let noise: String = (0..110_000_000)
         .map(|_| {
             word ^= word << 13;
             word ^= word >> 7;
