@@ -1,6 +1,7 @@
 //! The backups that a destination has.
 
 use futures_util::{StreamExt, stream};
+use storage_node_api::map::Policies;
 use storage_node_api::{ClusterId, Generation, Timestamp};
 
 use crate::destination::{Destination, ObjectError};
@@ -65,6 +66,14 @@ pub async fn generation(
     Ok(find(destination, id).await?.generation)
 }
 
+/// The policies that were in force at a backup (the last, if none is named).
+pub async fn policies(
+    destination: &Destination,
+    id: Option<BackupId>,
+) -> Result<Policies, FindError> {
+    Ok(find(destination, id).await?.policies)
+}
+
 /// The manifest of a backup, or of the last.
 pub(crate) async fn find(
     destination: &Destination,
@@ -77,13 +86,13 @@ pub(crate) async fn find(
     Ok(read(destination, id).await?)
 }
 
-async fn ids(destination: &Destination) -> Result<Vec<BackupId>, ObjectError> {
+pub(crate) async fn ids(destination: &Destination) -> Result<Vec<BackupId>, ObjectError> {
     let names = destination.list("backups").await?;
     let ids = names.into_iter().filter_map(|(name, _)| name.parse().ok());
     Ok(ids.collect())
 }
 
-async fn read(destination: &Destination, id: BackupId) -> Result<Manifest, ObjectError> {
+pub(crate) async fn read(destination: &Destination, id: BackupId) -> Result<Manifest, ObjectError> {
     let name = manifest_name(id);
     let bytes = destination.get(&name, MAX_OBJECT_BYTES).await?;
     let manifest: Manifest =

@@ -2,7 +2,8 @@
 //!
 //! [`take`] writes a backup to a [`Destination`] (a directory or an object
 //! store), [`restore`] brings one into an empty cluster of any size and number
-//! of groups, [`verify`] reads every byte of one, [`list`] says which there are.
+//! of groups, [`verify`] reads every byte of one, [`list`] says which there are,
+//! [`prune`] removes old ones; [`lost`] says what of a cluster's content is on no node.
 //! All of it reads and writes through `storage-node/api`: it runs alike on one
 //! process, nine nodes and the twin in memory.
 //!
@@ -41,8 +42,8 @@
 //! # Restoring
 //!
 //! Chunks are put at the current generation of the new cluster, which the
-//! program raises above the backup's first; then come blobs, kept alive by an
-//! owner of the restore's own, then repositories, feeds, and at the very end the
+//! program raises above the backup's first; then come blobs, several at a time,
+//! kept alive by an owner of the restore's own, then repositories, feeds, and at the very end the
 //! facts: before them nothing has a name and nobody can see or touch anything.
 //! Every step may be repeated, and a mark in the group of slot 0 tells the same
 //! restore from something else, so that one that was killed goes on.
@@ -50,9 +51,9 @@
 //! # Deliberately not here
 //!
 //! Certificates and node identities (a restored cluster has its own), policies
-//! (they name regions of the old cluster; the manifest keeps them for a person
-//! to read), encryption of what is written, and removing old backups: a chunk
-//! may be shared by all of them.
+//! (they name regions of the old cluster; the manifest keeps them for whoever
+//! wants them, see [`policies`]), encryption of what is written, and taking packs apart when backups are
+//! removed: [`prune`] removes those of which no kept backup has a chunk.
 //!
 //! Memory: one pack while writing, a few while reading, one manifest of a blob,
 //! the references of one repository, and some 60 bytes for every distinct chunk
@@ -63,9 +64,11 @@ mod destination;
 mod format;
 pub mod limits;
 mod listing;
+mod lost;
 mod order;
 mod packs;
 mod progress;
+mod prune;
 mod rate;
 mod records;
 mod restore;
@@ -73,11 +76,13 @@ mod stream;
 mod take;
 mod verify;
 
-pub use backups::{FindError, Summary, generation, list};
+pub use backups::{FindError, Summary, generation, list, policies};
 pub use destination::{Destination, Location, LocationError, ObjectError};
 pub use format::{BackupId, Damage, ParseBackupIdError, Totals};
+pub use lost::{Holders, Lost, LostBlob, LostError, lost};
 pub use order::GroupError;
 pub use progress::{Progress, Silent};
+pub use prune::{Keep, PruneError, Pruned, Pruning, prune};
 pub use rate::Rate;
 pub use restore::{RestoreError, Restored, all_repositories, restore};
 pub use take::{TakeError, Taken, take};

@@ -18,6 +18,12 @@ pub const PACKS_IN_MEMORY: usize = 4;
 /// The most bytes of one record: the manifest of a very large blob.
 pub const MAX_RECORD_BYTES: usize = 256 << 20;
 
+/// The most blobs that a report of what is lost names.
+pub const MAX_LOST_BLOBS: usize = 100_000;
+
+/// How many blobs a restore puts at a time.
+pub const BLOBS_AT_A_TIME: usize = 8;
+
 /// How many small objects are read at a time.
 pub const READS_AT_A_TIME: usize = 16;
 

@@ -21,7 +21,7 @@ use crate::stream::StreamReader;
 /// A backup that is read.
 pub(crate) struct Records {
     pub(crate) manifest: Manifest,
-    pub(crate) packs: PackReader,
+    pub(crate) packs: Arc<PackReader>,
     name: String,
     groups: StreamReader<GroupsRecord>,
     facts: StreamReader<FactsRecord>,
@@ -49,10 +49,21 @@ impl Records {
     ) -> Result<Self, ObjectError> {
         let name = manifest_name(manifest.id);
         let catalogue = Catalogue::of(destination, &manifest.packs).await?;
-        Ok(Self {
+        let packs = PackReader::new(destination.clone(), rate, catalogue, name.clone());
+        Ok(Self::begin(manifest, Arc::new(packs), name))
+    }
+
+    /// The same backup, from its beginning.
+    pub(crate) fn again(&self) -> Self {
+        let packs = Arc::clone(&self.packs);
+        Self::begin(self.manifest.clone(), packs, self.name.clone())
+    }
+
+    fn begin(manifest: Manifest, packs: Arc<PackReader>, name: String) -> Self {
+        Self {
             groups: StreamReader::new(&manifest.groups, name.clone()),
             facts: StreamReader::new(&manifest.facts, name.clone()),
-            packs: PackReader::new(destination.clone(), rate, catalogue, name.clone()),
+            packs,
             manifest,
             name,
             found: Totals::default(),
@@ -60,12 +71,12 @@ impl Records {
             blobs: BTreeSet::new(),
             open: None,
             feed_last: 0,
-        })
+        }
     }
 
     /// The next record of the groups.
     pub(crate) async fn next_of_groups(&mut self) -> Result<Option<GroupsRecord>, ObjectError> {
-        let record = self.groups.next(&mut self.packs).await?;
+        let record = self.groups.next(&self.packs).await?;
         match &record {
             Some(record) => self.check(record)?,
             None => self.close()?,
@@ -75,7 +86,7 @@ impl Records {
 
     /// The next record of the facts.
     pub(crate) async fn next_of_facts(&mut self) -> Result<Option<FactsRecord>, ObjectError> {
-        let record = self.facts.next(&mut self.packs).await?;
+        let record = self.facts.next(&self.packs).await?;
         if let Some(FactsRecord::Rows(page)) = &record {
             let fits = page.rows.iter().all(|row| row.len() == page.columns.len());
             if !fits || page.rows.is_empty() {

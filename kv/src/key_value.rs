@@ -82,6 +82,12 @@ pub trait KeyValue: View {
     /// Everything written so far is on the disk when this returns.
     fn sync(&self) -> Result<(), KvError>;
 
+    /// Whether some call has found files that are not what was written. Such a store is to be made
+    /// anew: what is damaged in it comes up again whenever it is read or moved.
+    fn is_damaged(&self) -> bool {
+        false
+    }
+
     /// The present state, which later writes do not change. Cheap to make; held for long it
     /// keeps old values from being reclaimed.
     fn view(&self) -> Box<dyn View>;

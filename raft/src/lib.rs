@@ -65,7 +65,7 @@ pub use error::{
     StartError, TransferError,
 };
 pub use fence::Fence;
-pub use group::{Group, Progress, Status};
+pub use group::{Copied, CopyError, Group, Progress, Status};
 pub use id::{GroupId, NodeId, Peer};
 pub use log::FAMILIES;
 pub use machine::{Committed, Fault, Machine, SnapshotRead, SnapshotWrite};

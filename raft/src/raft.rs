@@ -247,6 +247,14 @@ impl Raft {
                 purged: purged.index(),
             });
         }
+        if let Some(applied) = applied {
+            log.align(applied)
+                .await
+                .map_err(|error| OpenError::Recover {
+                    group,
+                    reason: format!("bring the log into line with the state: {error}"),
+                })?;
+        }
         let connections = Connections {
             group,
             outboxes: self.outboxes.clone(),

@@ -113,6 +113,14 @@ impl Destination {
         bytes.map_err(ObjectError::store("read", object))
     }
 
+    /// Removes an object. One that is not there stays away.
+    pub(crate) async fn remove(&self, object: &str) -> Result<(), ObjectError> {
+        match self.store.delete(&self.path(object)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(ObjectError::store("remove", object)(error)),
+        }
+    }
+
     /// The names, without the directory, and lengths of all objects of one.
     pub(crate) async fn list(&self, directory: &str) -> Result<Vec<(String, u64)>, ObjectError> {
         let prefix = self.path(directory);

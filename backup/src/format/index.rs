@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use chunking::ChunkId;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,14 @@ impl PackId {
     /// The id of a pack of these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(ChunkId::of(bytes))
+    }
+}
+
+impl FromStr for PackId {
+    type Err = <ChunkId as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `packs/<id>` | chunks one after the other; the id is the BLAKE3 of all |
 //! | `indexes/<id>` | sealed: which chunks are in the pack of that id, and where |
 //! | `backups/<id>` | sealed: one backup, written last |
+//! | `taking/<id>`, `pruning/<id>` | sealed: the mark of who takes or prunes at the moment |
 //!
 //! A *sealed* object is four bytes that say what it is, a byte for its version,
 //! postcard, and the BLAKE3 of all that. A release reads all versions that

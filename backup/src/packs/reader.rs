@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chunking::{ChunkId, ChunkRef};
+use tokio::sync::Mutex;
 
 use super::{Catalogue, Place, pack_name};
 use crate::destination::{Destination, ObjectError};
@@ -19,7 +20,7 @@ pub(crate) struct PackReader {
     catalogue: Catalogue,
     /// Which object names the chunks, for errors.
     named_by: String,
-    kept: VecDeque<(u32, Bytes)>,
+    kept: Mutex<VecDeque<(u32, Bytes)>>,
 }
 
 impl PackReader {
@@ -34,7 +35,7 @@ impl PackReader {
             rate,
             catalogue,
             named_by,
-            kept: VecDeque::new(),
+            kept: Mutex::default(),
         }
     }
 
@@ -47,7 +48,7 @@ impl PackReader {
     }
 
     /// A chunk's bytes, verified.
-    pub(crate) async fn get(&mut self, chunk: &ChunkRef) -> Result<Bytes, ObjectError> {
+    pub(crate) async fn get(&self, chunk: &ChunkRef) -> Result<Bytes, ObjectError> {
         let place = self.find(chunk)?;
         let pack = self.load(place.pack).await?;
         let from = place.offset as usize;
@@ -67,20 +68,22 @@ impl PackReader {
         }
     }
 
-    async fn load(&mut self, place: u32) -> Result<Bytes, ObjectError> {
-        if let Some(at) = self.kept.iter().position(|(kept, _)| *kept == place)
-            && let Some(kept) = self.kept.remove(at)
+    /// One at a time: who waits mostly wants the same.
+    async fn load(&self, place: u32) -> Result<Bytes, ObjectError> {
+        let mut packs = self.kept.lock().await;
+        if let Some(at) = packs.iter().position(|(kept, _)| *kept == place)
+            && let Some(kept) = packs.remove(at)
         {
             let bytes = kept.1.clone();
-            self.kept.push_back(kept);
+            packs.push_back(kept);
             return Ok(bytes);
         }
         let bytes = read_pack(&self.destination, self.catalogue.pack(place)).await?;
         self.rate.pass(bytes.len()).await;
-        while self.kept.len() >= PACKS_IN_MEMORY {
-            self.kept.pop_front();
+        while packs.len() >= PACKS_IN_MEMORY {
+            packs.pop_front();
         }
-        self.kept.push_back((place, bytes.clone()));
+        packs.push_back((place, bytes.clone()));
         Ok(bytes)
     }
 }

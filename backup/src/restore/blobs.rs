@@ -1,5 +1,9 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chunking::{BlobId, Chunk, Manifest};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use storage_node_api::blob::StoredBlob;
 use storage_node_api::content::{Certificate, PutError};
 use storage_node_api::limits::PUT_BATCH_BYTES;
@@ -7,17 +11,57 @@ use storage_node_api::order::{Answer, Command, Query, Refusal};
 use storage_node_api::{BlobOwner, DedupDomain, OwnerId, Retry, Slot, UploadId};
 
 use super::{RestoreError, Restoring};
-use crate::limits::ATTEMPTS;
+use crate::format::GroupsRecord;
+use crate::limits::{ATTEMPTS, BLOBS_AT_A_TIME};
 use crate::order::GroupError;
 use crate::packs::PackReader;
+use crate::records::Records;
+
+/// After so many blobs it is said how far it is.
+const REPORTED: u64 = 1000;
 
 impl Restoring<'_> {
+    /// Brings back all blobs, [`BLOBS_AT_A_TIME`] at a time: what names them comes after all of
+    /// them.
+    pub(super) async fn blobs(&self, records: &mut Records) -> Result<(), RestoreError> {
+        let packs = Arc::clone(&records.packs);
+        let mut on_the_way = FuturesUnordered::new();
+        let (mut done, mut bytes) = (0_u64, 0_u64);
+        while let Some(record) = records.next_of_groups().await? {
+            let GroupsRecord::Blob {
+                slot,
+                domain,
+                manifest,
+            } = record
+            else {
+                continue;
+            };
+            if on_the_way.len() >= BLOBS_AT_A_TIME
+                && let Some(put) = on_the_way.next().await
+            {
+                put?;
+            }
+            (done, bytes) = (done + 1, bytes + manifest.length);
+            if done.is_multiple_of(REPORTED) {
+                let all = records.manifest.totals.blobs;
+                self.progress
+                    .say(&format!("{done} of {all} blobs, {} MiB", bytes >> 20));
+            }
+            let packs = &packs;
+            on_the_way.push(async move { self.blob((slot, domain), &manifest, packs).await });
+        }
+        while let Some(put) = on_the_way.next().await {
+            put?;
+        }
+        Ok(())
+    }
+
     /// A blob, owned by the restore or by whom it says.
-    pub(super) async fn blob(
+    async fn blob(
         &self,
         (slot, domain): (Slot, DedupDomain),
         manifest: &Manifest,
-        packs: &mut PackReader,
+        packs: &PackReader,
     ) -> Result<(), RestoreError> {
         if self.is_there(slot, domain, manifest.blob).await? {
             return Ok(());
@@ -62,7 +106,7 @@ impl Restoring<'_> {
         &self,
         (slot, domain): (Slot, DedupDomain),
         manifest: &Manifest,
-        packs: &mut PackReader,
+        packs: &PackReader,
     ) -> Result<(), RestoreError> {
         let certificate = self.chunks(domain, manifest, packs).await?;
         let upload = UploadId::random(&*self.tier.runtime.random);
@@ -120,7 +164,7 @@ impl Restoring<'_> {
         &self,
         domain: DedupDomain,
         manifest: &Manifest,
-        packs: &mut PackReader,
+        packs: &PackReader,
     ) -> Result<Certificate, RestoreError> {
         let session = self.tier.storage.begin(domain).await?;
         let mut certificate = Certificate::default();

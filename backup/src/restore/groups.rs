@@ -24,7 +24,7 @@ struct Open {
 }
 
 impl Restoring<'_> {
-    /// Brings back what groups had.
+    /// Brings back what groups had, without the blobs, which are there.
     pub(super) async fn groups(&self, records: &mut Records) -> Result<(), RestoreError> {
         let mut feeds: BTreeSet<Slot> = BTreeSet::new();
         for slots in &self.spans {
@@ -43,7 +43,7 @@ impl Restoring<'_> {
                         done += 1;
                         self.report(done, records);
                     }
-                    open = self.whole(other, &feeds, records).await?;
+                    open = self.whole(other, &feeds).await?;
                 }
             }
         }
@@ -63,17 +63,8 @@ impl Restoring<'_> {
         &self,
         record: GroupsRecord,
         feeds: &BTreeSet<Slot>,
-        records: &mut Records,
     ) -> Result<Option<Open>, RestoreError> {
         match record {
-            GroupsRecord::Blob {
-                slot,
-                domain,
-                manifest,
-            } => {
-                let place = (slot, domain);
-                self.blob(place, &manifest, &mut records.packs).await?;
-            }
             GroupsRecord::Repository {
                 repository,
                 hidden,
@@ -87,7 +78,8 @@ impl Restoring<'_> {
                     self.part(feed.slot, Restore::Feed(feed)).await?;
                 }
             }
-            GroupsRecord::Refs(_) | GroupsRecord::Packs(_) => {}
+            // All blobs are there.
+            GroupsRecord::Blob { .. } | GroupsRecord::Refs(_) | GroupsRecord::Packs(_) => {}
         }
         Ok(None)
     }

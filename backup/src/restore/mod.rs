@@ -146,6 +146,7 @@ pub async fn restore(
     };
     restoring.claim().await?;
     let mut records = Records::open(source, rate, manifest).await?;
+    restoring.blobs(&mut records.again()).await?;
     restoring.groups(&mut records).await?;
     progress.say("writing the facts");
     restoring.facts(id, &migrations, &mut records).await?;

@@ -32,7 +32,7 @@ impl<R: DeserializeOwned> StreamReader<R> {
     }
 
     /// The next record; `None` at the end.
-    pub(crate) async fn next(&mut self, packs: &mut PackReader) -> Result<Option<R>, ObjectError> {
+    pub(crate) async fn next(&mut self, packs: &PackReader) -> Result<Option<R>, ObjectError> {
         if !self.fill(4, packs).await? {
             return match self.left == 0 && self.at == self.buffer.len() {
                 true => Ok(None),
@@ -56,7 +56,7 @@ impl<R: DeserializeOwned> StreamReader<R> {
     }
 
     /// Reads on until there are so many bytes; false if there are fewer.
-    async fn fill(&mut self, bytes: usize, packs: &mut PackReader) -> Result<bool, ObjectError> {
+    async fn fill(&mut self, bytes: usize, packs: &PackReader) -> Result<bool, ObjectError> {
         while self.buffer.len() - self.at < bytes {
             let Some(chunk) = self.chunks.next() else {
                 return Ok(false);

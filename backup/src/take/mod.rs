@@ -23,6 +23,7 @@ use crate::format::{BackupId, Manifest, Totals, seal};
 use crate::order::{GroupError, Tier};
 use crate::packs::{Catalogue, PackWriter};
 use crate::progress::Progress;
+use crate::prune::mark::{Mark, Work};
 use crate::rate::Rate;
 use hold::Holding;
 
@@ -65,6 +66,14 @@ pub enum TakeError {
         "the hold on the groups ended before everything was read; try again, what was uploaded is used"
     )]
     HoldLost,
+    /// Packs that this backup would rely on may go.
+    #[error(
+        "old backups are being removed by run {0}, or it was killed; try again when it is done, or remove some again with `--abandoned {0}`"
+    )]
+    Pruning(BackupId),
+    /// Somebody took this backup for dead.
+    #[error("somebody has named this backup abandoned; try again")]
+    Abandoned,
     /// Slots went to other groups meanwhile.
     #[error(
         "slots moved to other groups while they were read; try again, what was uploaded is used"
@@ -105,43 +114,42 @@ pub async fn take(
     if map.machine_version < BACKUP_VERSION {
         return Err(TakeError::TooEarly(map.machine_version));
     }
-    progress.say("reading what the destination has");
-    let catalogue = Catalogue::of_all(&destination).await?;
-    let holding = Holding::begin(tier.clone(), &map).await?;
-    // No other move begins while the groups are held.
-    let held = tier.map().await?;
-    if held.moves.moving.is_some() || owners(&held) != owners(&map) {
-        holding.release().await;
-        return Err(TakeError::SlotsMoved);
+    let id = BackupId::new(tier.runtime.clock.now(), &*tier.runtime.random);
+    let cluster = Some(map.cluster);
+    destination.mark(Work::Taking, Mark { id, cluster }).await?;
+    let taken = marked(id, &map, tier, &destination, rate, progress).await;
+    if let Err(error) = destination.unmark(Work::Taking, id).await {
+        tracing::warn!(%id, %error, "the backup's mark stays until the next one");
     }
+    taken
+}
+
+/// Takes a backup, if nobody prunes.
+async fn marked(
+    id: BackupId,
+    map: &ClusterMap,
+    tier: Tier,
+    destination: &Destination,
+    rate: Arc<Rate>,
+    progress: &dyn Progress,
+) -> Result<Taken, TakeError> {
+    if let Some(pruning) = destination.marks(Work::Pruning, id).await?.first() {
+        return Err(TakeError::Pruning(*pruning));
+    }
+    progress.say("reading what the destination has");
+    let catalogue = Catalogue::of_all(destination).await?;
+    let holding = Holding::begin(tier.clone(), map).await?;
     let mut taking = Taking {
-        id: BackupId::new(tier.runtime.clock.now(), &*tier.runtime.random),
+        id,
         packs: PackWriter::new(destination.clone(), rate, catalogue),
-        destination,
+        destination: destination.clone(),
         totals: Totals::default(),
         progress,
         tier,
     };
-    let taken = tokio::select! {
-        read = taking.read(&map) => read,
-        lost = holding.keep() => Err(lost),
-    };
-    let confirmed = match &taken {
-        Ok(_) => holding.confirm().await,
-        Err(_) => Ok(()),
-    };
+    let taken = taking.held(map, &holding).await;
     holding.release().await;
-    let manifest = taken?;
-    confirmed?;
-    let id = manifest.id;
-    let bytes = Bytes::from(seal(&manifest));
-    let written = taking.packs.written() + bytes.len() as u64;
-    taking.destination.put(&manifest_name(id), bytes).await?;
-    Ok(Taken {
-        id,
-        totals: manifest.totals,
-        written,
-    })
+    taken
 }
 
 /// A backup on its way.
@@ -155,6 +163,45 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
+    /// Takes the backup while the groups are held.
+    async fn held(&mut self, map: &ClusterMap, holding: &Holding) -> Result<Taken, TakeError> {
+        // No other move begins while the groups are held.
+        let held = self.tier.map().await?;
+        if held.moves.moving.is_some() || owners(&held) != owners(map) {
+            return Err(TakeError::SlotsMoved);
+        }
+        self.clear_marks(map).await?;
+        let manifest = tokio::select! {
+            read = self.read(map) => read?,
+            lost = holding.keep() => return Err(lost),
+        };
+        holding.confirm().await?;
+        let bytes = Bytes::from(seal(&manifest));
+        let written = self.packs.written() + bytes.len() as u64;
+        self.destination.put(&manifest_name(self.id), bytes).await?;
+        if !self.destination.is_marked(Work::Taking, self.id).await? {
+            // Whoever took this for dead may have removed what it relies on.
+            self.destination.remove(&manifest_name(self.id)).await?;
+            return Err(TakeError::Abandoned);
+        }
+        Ok(Taken {
+            id: self.id,
+            totals: manifest.totals,
+            written,
+        })
+    }
+
+    /// Removes the marks of this cluster's backups that were killed: one that ran would have the
+    /// groups.
+    async fn clear_marks(&self, map: &ClusterMap) -> Result<(), TakeError> {
+        for id in self.destination.marks(Work::Taking, self.id).await? {
+            if self.destination.marked_cluster(id).await? == Some(map.cluster) {
+                self.destination.unmark(Work::Taking, id).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads everything and uploads it, all but the manifest.
     async fn read(&mut self, map: &ClusterMap) -> Result<Manifest, TakeError> {
         self.progress.say("reading the facts");

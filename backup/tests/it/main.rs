@@ -6,6 +6,8 @@
 mod consistency;
 mod damage;
 mod interrupted;
+mod losing;
+mod pruning;
 mod round_trip;
 mod stalling;
 mod world;

@@ -198,7 +198,7 @@ impl World {
         }
     }
 
-    async fn ask(&self, slot: Slot, query: Query) -> Answer {
+    pub(crate) async fn ask(&self, slot: Slot, query: Query) -> Answer {
         let point = ReadPoint::Linearizable;
         self.storage.read(slot, point, query).await.unwrap()
     }

@@ -18,6 +18,9 @@ pub(crate) enum AdminCommand {
     Cold(ColdArguments),
     /// Makes a cluster again from one survivor, when the quorum is lost for good.
     Recover(RecoverArguments),
+    /// Lists repositories and blobs of which no node has some chunk any more, and what a recovery
+    /// has given up.
+    Lost(LostArguments),
 }
 
 #[derive(Debug, Args)]
@@ -33,6 +36,35 @@ pub(crate) struct BackupArguments {
 pub(crate) enum BackupCommand {
     /// Shows the backups of a destination, oldest first.
     List(StoreArguments),
+    /// Removes backups that no rule keeps, of each cluster for itself, and what only they needed.
+    Prune(PruneArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArguments {
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Keeps so many of the last
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep: u32,
+    /// Keeps the last of each of so many days (UTC)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_daily: u32,
+    /// Keeps the last of each of so many weeks
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_weekly: u32,
+    /// Keeps the last of each of so many months
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_monthly: u32,
+    /// Removes backups that cannot be read as well
+    #[arg(long)]
+    pub(crate) damaged: bool,
+    /// A backup or a run of prune that was killed and does not run any more
+    #[arg(long, value_name = "ID")]
+    pub(crate) abandoned: Vec<BackupId>,
+    /// Removes nothing, and says what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +103,9 @@ pub(crate) struct RestoreArguments {
     /// Which backup [default: the last]
     #[arg(long, value_name = "ID")]
     pub(crate) backup: Option<BackupId>,
+    /// Sets the backup's policies first. Their regions must be this cluster's
+    #[arg(long)]
+    pub(crate) policies: bool,
 }
 
 #[derive(Debug, Args)]
@@ -125,4 +160,19 @@ pub(crate) struct RecoverArguments {
     /// What the survivor never received is lost, and the other nodes can never come back
     #[arg(long, required = true)]
     pub(crate) accept_loss: bool,
+    /// Does not look what content is missing, which asks for every chunk
+    #[arg(long)]
+    pub(crate) skip_content: bool,
+    /// Says what is missing as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LostArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }

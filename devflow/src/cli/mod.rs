@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use admin::{
-    AdminCommand, BackupCommand, ColdArguments, RecoverArguments, RestoreArguments, StoreArguments,
-    TakeArguments, VerifyBackupArguments,
+    AdminCommand, BackupCommand, ColdArguments, LostArguments, PruneArguments, RecoverArguments,
+    RestoreArguments, StoreArguments, TakeArguments, VerifyBackupArguments,
 };
 pub(crate) use slots::SlotsCommand;
 
@@ -90,6 +90,13 @@ pub(crate) struct NodeArguments {
     /// Where to serve /healthz, /readyz and /metrics; nowhere unless given
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<SocketAddr>,
+    /// Sets aside the state and the facts, which are damaged, and rebuilds them from the other
+    /// nodes; log, votes and chunks stay
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+    /// A node that runs, beside those that are known
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) seed: Vec<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -330,6 +337,19 @@ pub(crate) enum NodeCommand {
     Replace(ReplaceNodeArguments),
     /// Changes where a node is, or its share.
     Set(SetNodeArguments),
+    /// Rebuilds a node's replicas from the other nodes'. Refused where it would cost a quorum.
+    Rebuild(RebuildArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The node's number
+    pub(crate) id: u64,
+    /// Only the replica of this group
+    #[arg(long)]
+    pub(crate) group: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ use storage_node_api::{GroupId, MapEpoch, NodeId, RequestId};
 use storage_node_client::tier::Links;
 
 use super::policy::{connect, propose};
+use super::rebuild;
 use super::status::newest_map;
 use crate::cli::{
     ChangePolicies, NodeCommand, OrderCommand, SetOrderArguments, Survive, TransferArguments,
@@ -39,6 +40,7 @@ pub(super) async fn run(command: &NodeCommand) -> anyhow::Result<()> {
             };
             (&arguments.node, change)
         }
+        NodeCommand::Rebuild(arguments) => return rebuild::run(arguments).await,
     };
     let by = match command {
         NodeCommand::Replace(arguments) => Some(NodeId(arguments.by)),

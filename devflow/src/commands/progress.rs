@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use storage_node_api::NodeId;
 use storage_node_api::map::{ClusterMap, Standing};
 use storage_node_api::members::MembersReport;
+use storage_node_api::rebuild::RebuildOrder;
 use storage_node_client::tier::Links;
 
 use super::cluster::links;
+use super::rebuild;
 use super::slots::moving;
 use super::status::newest_map;
 
@@ -133,13 +135,20 @@ pub(super) async fn watch(data: PathBuf) -> anyhow::Result<()> {
         let map = newest_map(&*links).await?;
         let progress = Progress::ask(&*links, &map).await;
         println!("map epoch {}", map.epoch);
+        let mut is_rebuilt = true;
         for node in &map.nodes {
             println!("  node {}: {}", node.id, progress.line(node.id));
+            let report = links.node(node).rebuild(RebuildOrder::Look).await;
+            let report = report.unwrap_or_default();
+            is_rebuilt &= report.pending.is_empty();
+            for line in rebuild::lines(&report) {
+                println!("    {line}");
+            }
         }
         if let Some(line) = moving(&map) {
             println!("  {line}");
         }
-        if progress.is_settled() {
+        if is_rebuilt && progress.is_settled() {
             println!("done: every node has what it should");
             return Ok(());
         }

@@ -9,13 +9,16 @@ use storage_node_api::Timestamp;
 use storage_node_api::collect::{Amount, CollectOrder, CollectReport};
 use storage_node_api::map::ClusterMap;
 use storage_node_api::node::NodeStatus;
+use storage_node_api::rebuild::RebuildOrder;
 use storage_node_api::scrub::{Faults, ScrubOrder, ScrubReport};
 use storage_node_client::tier::Links;
 
 use super::cluster::links;
 use super::collect;
 use super::health;
+use super::holds::Holds;
 use super::progress::Progress;
+use super::rebuild;
 use super::scrub::{faults, progress};
 use super::slots;
 
@@ -25,6 +28,8 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
     let links = links(&data, &runtime)?;
     let map = newest_map(&*links).await?;
     let members = Progress::ask(&*links, &map).await;
+    let now = runtime.clock.now();
+    let holds = Holds::ask(&*links, &map, now).await;
     let mut nodes = Vec::new();
     for node in &map.nodes {
         let link = links.node(node);
@@ -32,14 +37,23 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         let scrub = link.scrub(ScrubOrder::Look).await;
         let collected = link.collect(CollectOrder::Look).await;
         let health = link.health().await;
-        nodes.push((node, status.ok(), scrub.ok(), collected.ok(), health.ok()));
+        let rebuild = link.rebuild(RebuildOrder::Look).await;
+        nodes.push((
+            node,
+            status.ok(),
+            scrub.ok(),
+            collected.ok(),
+            health.ok(),
+            rebuild.ok(),
+        ));
     }
     if as_json {
         let nodes: Vec<Value> = nodes
             .iter()
-            .map(|(node, status, scrub, collected, health)| {
+            .map(|(node, status, scrub, collected, health, rebuild)| {
                 let mut json = to_json(node.id.0, status.as_ref());
                 json["health"] = health.as_ref().map_or(Value::Null, health::to_json);
+                json["rebuild"] = rebuild.as_ref().map_or(Value::Null, rebuild::to_json);
                 json["members"] = members.json(node.id);
                 json["scrub"] = scrub.as_ref().map_or(Value::Null, scrub_to_json);
                 json["collect"] = collected.as_ref().map_or(Value::Null, collect_to_json);
@@ -48,7 +62,7 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
             .collect();
         println!(
             "{}",
-            json!({"cluster": map.cluster.to_string(), "epoch": map.epoch.0, "nodes": nodes})
+            json!({"cluster": map.cluster.to_string(), "epoch": map.epoch.0, "nodes": nodes, "backups": holds.json()})
         );
         return Ok(());
     }
@@ -56,8 +70,10 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
     if let Some(line) = slots::moving(&map) {
         println!("{line}");
     }
-    let now = runtime.clock.now();
-    for (node, status, scrub, collected, health) in &nodes {
+    if let Some(line) = holds.line(now) {
+        println!("{line}");
+    }
+    for (node, status, scrub, collected, health, rebuild) in &nodes {
         match status {
             None => println!("node {}  {}  does not answer", node.id, node.control),
             Some(status) => print(&node.control, status),
@@ -65,6 +81,9 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
         println!("  members    {}", members.line(node.id));
         if let Some(report) = health {
             println!("  health     {}", health::line(report));
+        }
+        for line in rebuild.iter().flat_map(rebuild::lines) {
+            println!("  rebuild    {line}");
         }
         if let Some(scrub) = scrub {
             print_scrub(scrub, now);

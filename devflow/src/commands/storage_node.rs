@@ -7,7 +7,7 @@ use storage_node_server::member::{self, Member};
 use tokio::net::TcpListener;
 
 use super::alone::stores;
-use super::{asked_to_stop, block_on, identity, probes};
+use super::{asked_to_stop, block_on, identity, probes, rebuild};
 use crate::cli::NodeArguments;
 use crate::config::Config;
 use crate::telemetry;
@@ -16,15 +16,20 @@ use crate::telemetry;
 pub(crate) fn run(arguments: &NodeArguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.common, None)?;
     telemetry::start(&config.log)?;
-    block_on(serve(config, arguments.http))
+    block_on(serve(config, arguments))
 }
 
-async fn serve(config: Config, http: Option<std::net::SocketAddr>) -> anyhow::Result<()> {
+async fn serve(config: Config, arguments: &NodeArguments) -> anyhow::Result<()> {
     let node_config = config.node.clone().validate()?;
     let mut part = identity::node_part(&config.data)?;
     part.choice = config.storage.bulk;
+    part.seeds
+        .extend(arguments.seed.iter().map(ToString::to_string));
     let directory = DataDirectory::open(&config.data)?;
-    let probes = match http {
+    if arguments.rebuild {
+        rebuild::set_aside(&directory)?;
+    }
+    let probes = match arguments.http {
         Some(address) => Some(TcpListener::bind(address).await?),
         None => None,
     };
@@ -48,14 +53,14 @@ async fn serve(config: Config, http: Option<std::net::SocketAddr>) -> anyhow::Re
         let probes = probes::serve(listener, registry, move || ready.is_ready());
         runtime.tasks.spawn("probes", Box::pin(probes));
     }
-    let refused = tokio::select! {
+    let ended = tokio::select! {
         stopped = asked_to_stop() => stopped.map(|()| None)?,
-        reason = node.refused() => Some(reason),
+        reason = node.ended() => Some(reason),
     };
     service.stop(&runtime).await;
     node.shutdown().await;
-    match refused {
-        Some(reason) => anyhow::bail!("the cluster does not take this node any more: {reason}"),
+    match ended {
+        Some(reason) => Err(anyhow::Error::msg(reason)),
         None => Ok(()),
     }
 }

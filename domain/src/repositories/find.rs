@@ -1,6 +1,10 @@
+use storage_node_api::RepositoryId;
+use storage_node_api::metadata::Value;
+
 use crate::RepositoryKey;
 use crate::accounts::is_plain;
 use crate::facts::FactsError;
+use crate::repositories::removed::{REMOVED, read_removed};
 use crate::repositories::repository::{ROW, Row, State, read_row};
 use crate::repositories::{Repositories, Repository};
 
@@ -20,6 +24,26 @@ impl Repositories {
         Ok(row
             .filter(|row| row.state == State::Active)
             .map(|row| row.repository))
+    }
+
+    /// The repository whose content is in its group under that id, whatever its state, removed ones
+    /// too.
+    pub async fn by_storage(&self, id: RepositoryId) -> Result<Option<Repository>, FactsError> {
+        let id = Value::from(id.to_string());
+        let rows = self
+            .facts
+            .query(&format!("{ROW} WHERE r.storage = $1"), [id.clone()])
+            .await?;
+        if let Some(mut row) = rows.into_iter().next() {
+            return Ok(Some(read_row(&mut row)?.repository));
+        }
+        let rows = self
+            .facts
+            .query(&format!("{REMOVED} AND r.storage = $1"), [id])
+            .await?;
+        let mut row = rows.into_iter().next();
+        let removed = row.as_mut().map(read_removed).transpose()?;
+        Ok(removed.map(|removed| removed.repository))
     }
 
     /// The row of that id, in whatever state.

@@ -103,6 +103,15 @@ impl Process {
         self.launch(expected)
     }
 
+    /// Starts it once with more arguments.
+    pub fn restart_with(&mut self, more: &[&str]) -> anyhow::Result<()> {
+        let always = self.arguments.len();
+        self.arguments.extend(more.iter().map(|&a| a.to_owned()));
+        let started = self.restart();
+        self.arguments.truncate(always);
+        started
+    }
+
     /// What it says it listens on, such as `http://127.0.0.1:3000`.
     pub fn listener(&self, scheme: &str) -> anyhow::Result<&str> {
         let found = self

@@ -72,9 +72,13 @@ impl Cluster {
 
     /// Divides or moves slots, as `devflow cluster slots` takes it.
     pub fn slots(&self, words: &[&str]) -> anyhow::Result<String> {
+        self.order(&[&["cluster", "slots"], words].concat())
+    }
+
+    /// Runs a command of `devflow` on the cluster, and returns what it said.
+    pub fn order(&self, words: &[&str]) -> anyhow::Result<String> {
         let asker = self.asker();
-        let words = [&["cluster", "slots"], words, &["--data", path(&asker)?]];
-        run(&words.concat())
+        run(&[words, &["--data", path(&asker)?]].concat())
     }
 
     fn wait_for<T>(

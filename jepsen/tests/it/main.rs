@@ -6,11 +6,13 @@
     reason = "real processes live in real time"
 )]
 
+mod backups;
 mod bench;
 mod bugs;
 mod chaos;
 mod cluster;
 mod collect;
+mod rebuild;
 mod repair;
 mod shim;
 mod starts;

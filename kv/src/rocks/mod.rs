@@ -71,6 +71,7 @@ struct Inner {
     db: DB,
     path: PathBuf,
     poisoned: AtomicBool,
+    damaged: AtomicBool,
 }
 
 self_cell!(
@@ -121,6 +122,7 @@ impl RocksDb {
                 db,
                 path: path.to_owned(),
                 poisoned: AtomicBool::new(false),
+                damaged: AtomicBool::new(false),
             }),
         })
     }
@@ -218,8 +220,24 @@ impl Inner {
         Ok(())
     }
 
-    fn poison(&self) {
+    fn poison(&self, error: &rocksdb::Error) {
+        self.note(error);
         self.poisoned.store(true, Ordering::Release);
+    }
+
+    /// Remembers that the files are not what was written.
+    fn note(&self, error: &rocksdb::Error) {
+        if error.kind() == rocksdb::ErrorKind::Corruption {
+            self.damaged.store(true, Ordering::Release);
+        }
+    }
+
+    fn read_error(&self, family: Family, error: rocksdb::Error) -> KvError {
+        self.note(&error);
+        KvError::Read {
+            family,
+            source: error.into(),
+        }
     }
 
     fn translate(&self, batch: &Batch) -> Result<WriteBatch, KvError> {
@@ -238,18 +256,11 @@ impl Inner {
     }
 }
 
-fn read_error(family: Family, error: rocksdb::Error) -> KvError {
-    KvError::Read {
-        family,
-        source: error.into(),
-    }
-}
-
 impl View for RocksDb {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, KvError> {
         let handle = self.inner.family(family)?;
         let value = self.inner.db.get_cf(handle, key);
-        let value = value.map_err(|error| read_error(family, error))?;
+        let value = value.map_err(|error| self.inner.read_error(family, error))?;
         Ok(value.map(Bytes::from))
     }
 
@@ -262,7 +273,7 @@ impl View for RocksDb {
     ) -> Result<(), KvError> {
         let handle = self.inner.family(family)?;
         let iterator = self.inner.db.raw_iterator_cf_opt(handle, bounds(range));
-        scan(iterator, direction, visit).map_err(|error| read_error(family, error))
+        scan(iterator, direction, visit).map_err(|error| self.inner.read_error(family, error))
     }
 }
 
@@ -276,7 +287,7 @@ impl KeyValue for RocksDb {
             .db
             .write_opt(translated, &options)
             .map_err(|error| {
-                self.inner.poison();
+                self.inner.poison(&error);
                 KvError::Write {
                     source: error.into(),
                 }
@@ -286,11 +297,15 @@ impl KeyValue for RocksDb {
     fn sync(&self) -> Result<(), KvError> {
         self.inner.writable()?;
         self.inner.db.flush_wal(true).map_err(|error| {
-            self.inner.poison();
+            self.inner.poison(&error);
             KvError::Sync {
                 source: error.into(),
             }
         })
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.inner.damaged.load(Ordering::Acquire)
     }
 
     fn view(&self) -> Box<dyn View> {
@@ -314,7 +329,7 @@ impl View for RocksView {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, KvError> {
         let handle = self.0.borrow_owner().family(family)?;
         let value = self.0.borrow_dependent().get_cf(handle, key);
-        let value = value.map_err(|error| read_error(family, error))?;
+        let value = value.map_err(|error| self.0.borrow_owner().read_error(family, error))?;
         Ok(value.map(Bytes::from))
     }
 
@@ -328,7 +343,8 @@ impl View for RocksView {
         let handle = self.0.borrow_owner().family(family)?;
         let snapshot = self.0.borrow_dependent();
         let iterator = snapshot.raw_iterator_cf_opt(handle, bounds(range));
-        scan(iterator, direction, visit).map_err(|error| read_error(family, error))
+        scan(iterator, direction, visit)
+            .map_err(|error| self.0.borrow_owner().read_error(family, error))
     }
 }
 

@@ -132,3 +132,31 @@ fn a_second_handle_and_a_newer_store_are_refused_in_words() {
     assert_eq!(families, [FAMILIES[1].name()]);
     assert!(RocksDb::open(dir.path(), &FAMILIES).unwrap().memory_bytes() > 0);
 }
+
+#[test]
+fn a_block_that_rotted_fails_its_read_and_the_store_is_known_to_be_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = RocksDb::open(dir.path(), &FAMILIES).unwrap();
+    let mut batch = Batch::new();
+    batch.put(ALPHA, b"key".to_vec(), vec![7; 1000]);
+    store.write(batch, Durability::Synced).unwrap();
+    drop(store);
+    // Recovery writes what is in the log out to a table.
+    drop(RocksDb::open(dir.path(), &FAMILIES).unwrap());
+    let mut tables = 0;
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "sst") {
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[20] ^= 1;
+            fs::write(&path, bytes).unwrap();
+            tables += 1;
+        }
+    }
+    assert!(tables > 0, "there are no tables");
+    let store = RocksDb::open(dir.path(), &FAMILIES).unwrap();
+    assert!(!store.is_damaged());
+    let read = store.get(ALPHA, b"key");
+    assert!(matches!(read, Err(KvError::Read { .. })), "{read:?}");
+    assert!(store.is_damaged());
+}

@@ -1,6 +1,7 @@
 //! One group's replica on this node.
 
 mod answer;
+mod copy;
 mod incoming;
 mod membership;
 mod progress;
@@ -25,6 +26,7 @@ use crate::state_machine::SharedMachine;
 use crate::types::{Core, Fatal};
 use crate::{Checked, GroupId, Metrics, NodeId, Peer};
 
+pub use copy::{Copied, CopyError};
 pub use progress::Progress;
 pub use status::Status;
 

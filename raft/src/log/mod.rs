@@ -8,6 +8,7 @@
 //! - callbacks are called by the one writer, so they come in order;
 //! - entries can be read from memory as soon as they are queued.
 
+mod align;
 mod group_log;
 mod keys;
 mod recent;

@@ -29,6 +29,7 @@ pub mod migrations;
 pub mod node;
 pub mod order;
 pub mod placement;
+pub mod rebuild;
 pub mod refs;
 pub mod repository;
 pub mod scrub;

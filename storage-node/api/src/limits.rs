@@ -50,6 +50,12 @@ pub const EVENT_PAGE_BYTES: usize = 2 << 20;
 /// The most dumps of facts that a node keeps open.
 pub const MAX_DUMPS: usize = 2;
 
+/// The most copies of replicas that a node gives at a time.
+pub const MAX_REPLICA_COPIES: usize = 4;
+
+/// The most bytes of one part of such a copy.
+pub const REPLICA_PART_BYTES: usize = 1 << 20;
+
 /// How many entries one page of a listing of repositories or owners has at most.
 pub const LISTING_PAGE: usize = 1024;
 

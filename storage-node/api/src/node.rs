@@ -19,6 +19,9 @@ use crate::map::{ClusterMap, MACHINE_VERSION};
 use crate::members::{MembersReport, TransferError};
 use crate::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use crate::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
+use crate::rebuild::{
+    RebuildError, RebuildOrder, RebuildReport, ReplicaError, ReplicaOrder, ReplicaPart,
+};
 use crate::scrub::{ScrubOrder, ScrubReport};
 use crate::{DedupDomain, GroupId, NodeId, ReadPoint};
 
@@ -109,6 +112,23 @@ pub trait Node: Debug + Send + Sync {
     /// question does not answer it.
     async fn health(&self) -> Result<HealthReport, NodeError> {
         Ok(HealthReport::default())
+    }
+
+    /// Orders that a replica of the node is rebuilt, or only asks which are. A release from before
+    /// this question does not answer it.
+    async fn rebuild(
+        &self,
+        _order: RebuildOrder,
+    ) -> Result<RebuildReport, NodeFailure<RebuildError>> {
+        Err(NodeFailure::Failed(RebuildError::TooOld))
+    }
+
+    /// Opens, reads or closes a copy of this node's replica of a group.
+    async fn replica(
+        &self,
+        _order: ReplicaOrder,
+    ) -> Result<ReplicaPart, NodeFailure<ReplicaError>> {
+        Err(NodeFailure::Failed(ReplicaError::TooOld))
     }
 
     /// Hands the leadership of a group that this node leads to another node.

@@ -83,6 +83,15 @@ pub enum SnapshotError {
 }
 
 impl Fault {
+    /// Whether the files are not what was written, rather than out of reach.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => crate::store::is_damage(source),
+            Self::Foreign => true,
+            _ => false,
+        }
+    }
+
     pub(crate) fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
         move |source| Self::Sqlite { doing, source }
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use storage_node_api::metadata::{QueryError, Rows, Statement};
 
 use crate::limits::{MAX_QUERY_OPS, MAX_QUERY_RESULT_BYTES};
-use crate::machine::{marker, state_hash};
+use crate::machine::{SqliteMachine, marker, state_hash};
 use crate::sql::gate::Mode;
 use crate::sql::statement::{Runner, Stop};
 use crate::store::Store;
@@ -71,6 +71,12 @@ impl Reader {
             }
             .into(),
         })
+    }
+
+    /// The replica that this reads, for whoever is to apply to it after its first user has let go
+    /// of it.
+    pub fn machine(&self) -> SqliteMachine {
+        SqliteMachine::over(Arc::clone(&self.store))
     }
 
     /// Begins to read all rows of everything that was applied before. Blocks.

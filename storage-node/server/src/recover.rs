@@ -18,7 +18,8 @@ use storage_node_api::{ClusterId, GroupId, MapEpoch, NodeId, RequestId};
 use storage_node_machine::encode_request;
 
 use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError};
-use crate::start::{Stores, known_map};
+use crate::replica::local_map;
+use crate::start::Stores;
 
 /// What a recovery has come to.
 #[derive(Clone, Debug)]
@@ -79,7 +80,10 @@ pub enum RecoverError {
 pub fn accept_loss(stores: &Stores, runtime: &Runtime) -> Result<Recovered, RecoverError> {
     let record = NodeRecord::load(&*stores.files)?.ok_or(RecoverError::NoNode)?;
     let id = record.node.ok_or(RecoverError::NoNode)?;
-    let map = known_map(&*stores.state).ok_or(RecoverError::NoMap)?;
+    let map = local_map(&*stores.state)
+        .ok()
+        .flatten()
+        .ok_or(RecoverError::NoMap)?;
     let own = map.node(id).ok_or(RecoverError::NoMap)?.clone();
     if map.machine_version < MEMBERS_VERSION {
         return Err(RecoverError::TooEarly(map.machine_version));

@@ -3,7 +3,10 @@
 mod backup;
 mod cold;
 mod list;
+mod lost;
+mod prune;
 mod recover;
+mod recovery;
 mod restore;
 pub(super) mod socket;
 pub(super) mod store;
@@ -17,10 +20,12 @@ pub(crate) fn run(command: &AdminCommand) -> anyhow::Result<()> {
     match command {
         AdminCommand::Backup(arguments) => match &arguments.command {
             Some(BackupCommand::List(store)) => block_on(list::show(store)),
+            Some(BackupCommand::Prune(arguments)) => block_on(prune::prune(arguments)),
             None => block_on(backup::take(&arguments.take)),
         },
         AdminCommand::Cold(arguments) => block_on(cold::leftovers(arguments)),
-        AdminCommand::Recover(arguments) => recover::recover(arguments),
+        AdminCommand::Recover(arguments) => block_on(recover::recover(arguments)),
+        AdminCommand::Lost(arguments) => block_on(lost::show(arguments)),
         AdminCommand::Restore(arguments) => block_on(restore::restore(arguments)),
         AdminCommand::Verify(arguments) => block_on(verify::verify(arguments)),
     }

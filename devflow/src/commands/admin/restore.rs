@@ -8,7 +8,7 @@ use domain::{Forge, PasswordCost, migrations};
 use prometheus_client::registry::Registry;
 use runtime::Runtime;
 use storage_node_api::backup::Restore;
-use storage_node_api::map::BACKUP_VERSION;
+use storage_node_api::map::{BACKUP_VERSION, Policies};
 use storage_node_api::order::{Command, Reply, Request};
 use storage_node_api::{Generation, RepositoryId, RequestId};
 use storage_node_client::tier::{Client, Links};
@@ -56,6 +56,8 @@ async fn bring_back(
     let rate = rate(&arguments.store, &runtime);
     let generation = backup::generation(source, arguments.backup).await?;
     start_above(&*links, generation, &runtime).await?;
+    let policies = backup::policies(source, arguments.backup).await?;
+    keep_policies(&*links, policies, arguments.policies, &runtime).await?;
     let restored = backup::restore(
         storage.clone(),
         runtime.clone(),
@@ -111,6 +113,36 @@ async fn start_above(
         other => bail!("the cluster answered something else: {other:?}"),
     }
     Ok(())
+}
+
+/// Sets the backup's policies if that is wanted, and else says that they are not.
+async fn keep_policies(
+    links: &dyn Links,
+    policies: Policies,
+    wanted: bool,
+    runtime: &Runtime,
+) -> anyhow::Result<()> {
+    let map = newest_map(links).await?;
+    if policies == map.policies {
+        return Ok(());
+    }
+    if !wanted {
+        println!("the policies stay as they are here; --policies sets those of the backup");
+        return Ok(());
+    }
+    let seen = map.epoch;
+    let request = Request {
+        id: RequestId::random(&*runtime.random),
+        time: runtime.clock.now(),
+        command: Command::SetPolicies { seen, policies },
+    };
+    match propose(links, &map, &request).await? {
+        Reply::Done => Ok(()),
+        Reply::Refused(refusal) => bail!(
+            "nothing is restored, since the backup's policies do not fit this cluster: {refusal}; restore without --policies, and set them by hand"
+        ),
+        other => bail!("the cluster answered something else: {other:?}"),
+    }
 }
 
 /// Deletes repositories that no row names: those made while the backup was read.

@@ -9,6 +9,7 @@ use storage_node_api::node::{Node, NodeError, NodeFailure, NodeStatus, Presence}
 use storage_node_api::order::{
     Answer, Command, Committed, ProposeError, Query, ReadError, Request,
 };
+use storage_node_api::rebuild::{ReplicaError, ReplicaOrder, ReplicaPart};
 use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{DedupDomain, Generation, GroupId, NodeId, ReadPoint, RequestId};
 
@@ -170,6 +171,16 @@ impl Node for Remote {
                 node.status().await
             });
         call.await.map_err(|lost| self.error(lost))?
+    }
+
+    async fn replica(&self, order: ReplicaOrder) -> Result<ReplicaPart, NodeFailure<ReplicaError>> {
+        let what = format!("copy a replica: {order:?}");
+        let call = self
+            .network
+            .call(self.from, self.to, what, move |node| async move {
+                node.replica(order).await
+            });
+        call.await.map_err(|lost| self.failure(lost))?
     }
 
     async fn scrub(&self, order: ScrubOrder) -> Result<ScrubReport, NodeError> {

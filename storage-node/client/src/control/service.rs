@@ -78,6 +78,14 @@ impl NodeService {
             }
             Call::MachineVersion => Outcome::MachineVersion(node.machine_version().await),
             Call::Health => Outcome::Health(node.health().await),
+            Call::Rebuild(order) => {
+                let report = node.rebuild(order).await;
+                Outcome::Rebuild(report.map_err(Into::into))
+            }
+            Call::Replica(order) => {
+                let part = node.replica(order).await;
+                Outcome::Replica(part.map_err(Into::into))
+            }
             Call::Members => Outcome::Members(node.members().await),
             Call::Transfer { group, to } => {
                 let handed = node.transfer(group, to).await;

@@ -12,6 +12,9 @@ use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{NodeError, NodeFailure, NodeStatus};
 use storage_node_api::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
+use storage_node_api::rebuild::{
+    RebuildError, RebuildOrder, RebuildReport, ReplicaError, ReplicaOrder, ReplicaPart,
+};
 use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{GroupId, NodeId, ReadPoint};
 
@@ -46,6 +49,8 @@ pub(crate) enum Call {
     },
     Dump(DumpOrder),
     Health,
+    Rebuild(RebuildOrder),
+    Replica(ReplicaOrder),
 }
 
 /// What the node answers, by the kind of call.
@@ -64,6 +69,8 @@ pub(crate) enum Outcome {
     Transfer(Result<(), Failure<TransferError>>),
     Dump(Result<DumpPart, Failure<QueryError>>),
     Health(Result<HealthReport, NodeError>),
+    Rebuild(Result<RebuildReport, Failure<RebuildError>>),
+    Replica(Result<ReplicaPart, Failure<ReplicaError>>),
 }
 
 /// A [`NodeFailure`] as it travels.
@@ -129,6 +136,7 @@ mod tests {
     use storage_node_api::collect::CollectOrder;
     use storage_node_api::dump::DumpOrder;
     use storage_node_api::order::{ProposeError, Query};
+    use storage_node_api::rebuild::{RebuildOrder, ReplicaOrder};
     use storage_node_api::scrub::ScrubOrder;
     use storage_node_api::{GroupId, NodeId, ReadPoint};
 
@@ -167,6 +175,10 @@ mod tests {
         let next = Call::Dump(DumpOrder::Next(5));
         assert_eq!(encode(&next).unwrap()[..], [1, 11, 1, 5]);
         assert_eq!(encode(&Call::Health).unwrap()[..], [1, 12]);
+        let rebuild = Call::Rebuild(RebuildOrder::Start(GroupId(16)));
+        assert_eq!(encode(&rebuild).unwrap()[..], [1, 13, 1, 16]);
+        let replica = Call::Replica(ReplicaOrder::Open(GroupId(16)));
+        assert_eq!(encode(&replica).unwrap()[..], [1, 14, 0, 16]);
         let start = Call::Scrub(ScrubOrder::Start { fast: true });
         assert_eq!(encode(&start).unwrap()[..], [1, 6, 1, 1]);
         let hurry = Call::Collect(CollectOrder::Hurry);

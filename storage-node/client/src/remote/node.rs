@@ -10,6 +10,9 @@ use storage_node_api::members::{MembersReport, TransferError};
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{Node, NodeError, NodeFailure, NodeStatus, Presence};
 use storage_node_api::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
+use storage_node_api::rebuild::{
+    RebuildError, RebuildOrder, RebuildReport, ReplicaError, ReplicaOrder, ReplicaPart,
+};
 use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{DedupDomain, GroupId, NodeId, ReadPoint};
 
@@ -178,6 +181,25 @@ impl Node for RemoteNode {
         match self.call(Call::Health).await? {
             Outcome::Health(report) => report,
             _ => Err(self.silent()),
+        }
+    }
+
+    async fn rebuild(
+        &self,
+        order: RebuildOrder,
+    ) -> Result<RebuildReport, NodeFailure<RebuildError>> {
+        match self.call(Call::Rebuild(order)).await {
+            Ok(Outcome::Rebuild(report)) => report.map_err(Into::into),
+            Ok(_) => Err(NodeFailure::Node(self.silent())),
+            Err(error) => Err(NodeFailure::Node(error)),
+        }
+    }
+
+    async fn replica(&self, order: ReplicaOrder) -> Result<ReplicaPart, NodeFailure<ReplicaError>> {
+        match self.call(Call::Replica(order)).await {
+            Ok(Outcome::Replica(part)) => part.map_err(Into::into),
+            Ok(_) => Err(NodeFailure::Node(self.silent())),
+            Err(error) => Err(NodeFailure::Node(error)),
         }
     }
 

@@ -7,9 +7,13 @@ use chunking::{Chunk, ChunkId, ChunkRef};
 use storage_node_api::content::{Receipt, Session};
 use storage_node_api::health::HealthReport;
 use storage_node_api::map::{self, ClusterMap};
+use storage_node_api::members::MembersReport;
 use storage_node_api::metadata::{Batch, ExecuteError, Executed, QueryError, Rows, Statement};
 use storage_node_api::node::{Node, NodeError, NodeFailure, NodeStatus, Presence};
 use storage_node_api::order::{Answer, Committed, ProposeError, Query, ReadError, Request};
+use storage_node_api::rebuild::{
+    RebuildError, RebuildOrder, RebuildReport, ReplicaError, ReplicaOrder, ReplicaPart,
+};
 use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{DedupDomain, GroupId, NodeId, ReadPoint};
 
@@ -111,6 +115,18 @@ impl Unreachable {
 
 #[async_trait]
 impl Node for Unreachable {
+    async fn members(&self) -> Result<MembersReport, NodeError> {
+        Err(self.error())
+    }
+
+    async fn rebuild(&self, _: RebuildOrder) -> Result<RebuildReport, NodeFailure<RebuildError>> {
+        Err(self.failure())
+    }
+
+    async fn replica(&self, _: ReplicaOrder) -> Result<ReplicaPart, NodeFailure<ReplicaError>> {
+        Err(self.failure())
+    }
+
     async fn presence(&self, _: &Session, _: &[ChunkId]) -> Result<Presence, NodeError> {
         Err(self.error())
     }

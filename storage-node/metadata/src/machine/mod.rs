@@ -46,6 +46,10 @@ impl SqliteMachine {
         })
     }
 
+    pub(crate) fn over(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+
     /// The marker of the last [`apply`](Self::apply) that the state contains:
     /// the log goes on after it. `None` for an empty replica.
     pub fn applied(&self) -> Result<Option<Bytes>, Fault> {

@@ -192,7 +192,7 @@ fn integrity(connection: &Connection) -> Result<String, rusqlite::Error> {
     connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
 }
 
-fn is_damage(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)

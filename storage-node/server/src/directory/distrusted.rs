@@ -13,7 +13,7 @@ const FILE: Sealed = Sealed {
 };
 
 /// The replicas of this node that were found wrong, so that no later start
-/// serves them. Removed by hand only, together with what they are of.
+/// serves them before they are rebuilt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Distrusted(pub Vec<ReplicaFault>);
 

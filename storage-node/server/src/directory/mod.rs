@@ -4,7 +4,7 @@
 //! format      the version of this layout
 //! lock        held while a process uses the directory
 //! node        who this node is
-//! distrusted  which of its replicas were found wrong
+//! distrusted  which of its replicas were found wrong and are not rebuilt yet
 //! raft/       the log of all groups (RocksDB)
 //! state/      the replicated state and the chunk index (RocksDB)
 //! metadata/   the facts (SQLite)
@@ -20,6 +20,7 @@ mod distrusted;
 mod record;
 mod refused;
 mod sealed;
+mod set_aside;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -30,6 +31,7 @@ use rustix::fs::{FlockOperation, flock};
 pub use distrusted::{Distrusted, DistrustedError};
 pub use record::{NodeRecord, RecordError};
 pub use refused::{RefusedForever, had_log, has_log};
+pub use set_aside::SetAside;
 
 /// The layout that this program writes.
 const FORMAT: u32 = 1;

@@ -9,6 +9,7 @@ use storage_node_api::{ClusterId, Incarnation, NodeId, RequestId};
 use storage_node_client::tier::Links;
 
 use crate::directory::{NodeRecord, RecordError};
+use crate::replica::local_map;
 use crate::start::{Addresses, Checked, Stores};
 
 /// How long a cluster is asked to take a node.
@@ -71,7 +72,7 @@ pub(super) async fn join(
         }
     };
     if record.node.is_some()
-        && let Some(map) = crate::start::known_map(&*stores.state)
+        && let Ok(Some(map)) = local_map(&*stores.state)
     {
         // It has been a member: what it knows suffices, even if nobody else is up.
         return Ok(map);
@@ -89,7 +90,12 @@ pub(super) async fn join(
     };
     let began = runtime.clock.monotonic();
     while runtime.clock.monotonic() - began < DEADLINE {
-        if let Some(id) = ask(links, &request).await? {
+        if let Some(id) = record.node {
+            // Its state was lost, not its name.
+            if let Some(map) = map_with(links, id).await {
+                return Ok(map);
+            }
+        } else if let Some(id) = ask(links, &request).await? {
             record.node = Some(id);
             record.save(files)?;
             if let Some(map) = map_with(links, id).await {

@@ -22,6 +22,7 @@ pub use join::JoinError;
 pub use serve::Service;
 
 use crate::StorageNode;
+use crate::directory::NodeRecord;
 use crate::start::{Addresses, Checked, Membership, Network, StartError, Stores, start};
 
 /// How a node takes part in its cluster.
@@ -119,7 +120,12 @@ pub async fn run(
         metrics.clone(),
     )?);
     let cluster = part.identity.cluster();
-    let membership = if part.founder {
+    // A founder that has lost its state is a node like any other: it must not found again.
+    let is_known = NodeRecord::load(&*stores.files)
+        .map_err(StartError::from)?
+        .is_some_and(|record| record.node.is_some());
+    let asks = is_known && !part.seeds.is_empty();
+    let membership = if part.founder && !asks {
         Membership::Founder {
             cluster: Some(cluster),
         }

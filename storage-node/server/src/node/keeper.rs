@@ -111,7 +111,7 @@ pub(super) async fn run(node: Weak<StorageNode>) {
         let stepped = strong.keep(look).await;
         let mut map = strong.parts.map.subscribe();
         let clock = Arc::clone(&strong.parts.runtime.clock);
-        if strong.is_refused() {
+        if strong.has_ended() {
             return;
         }
         drop(strong);
@@ -131,7 +131,7 @@ impl StorageNode {
         };
         self.fence(&map);
         self.check_own(&map).await;
-        if self.is_refused() {
+        if self.has_ended() {
             return false;
         }
         let own = Some(raft::NodeId(self.id().0));

@@ -5,8 +5,8 @@
 //! voters in line with the cluster map ([`keeper`]), fetches the chunks that
 //! its placement names and it lacks ([`fill`]), verifies what it has ([`scrub`]),
 //! moves to an object store what nobody reads ([`cold`]),
-//! replaces what is corrupt ([`repair`]), drops what nothing names ([`collect`]) and finds out
-//! whether it is too slow to lead ([`health`]).
+//! replaces what is corrupt ([`repair`]), builds replicas anew that are wrong ([`rebuild`]), drops
+//! what nothing names ([`collect`]) and finds out whether it is too slow to lead ([`health`]).
 //!
 //! Not here: which processes there are, files and certificates (`start`).
 
@@ -18,6 +18,7 @@ pub(crate) mod health;
 mod keeper;
 mod members;
 mod offer;
+pub(crate) mod rebuild;
 mod refuse;
 mod repair;
 mod replicas;
@@ -38,7 +39,7 @@ use storage_node_api::{GroupId, Incarnation, NodeId};
 use storage_node_metadata::Reader as Facts;
 use tokio::sync::watch;
 
-use crate::replica::StateView;
+use crate::replica::{Machines, StateView};
 use crate::start::Addresses;
 use crate::volumes::ChunkStore;
 
@@ -55,9 +56,13 @@ pub(crate) struct Parts {
     pub(crate) runtime: Runtime,
     pub(crate) raft: Arc<Raft>,
     pub(crate) state: Arc<dyn KeyValue>,
+    pub(crate) machines: Machines,
     pub(crate) facts: Facts,
     /// Dumps of the facts that are being read.
     pub(crate) dumps: Arc<Dumps>,
+    /// Copies of replicas that other nodes read.
+    pub(crate) copies: rebuild::Copies,
+    pub(crate) rebuilds: Arc<rebuild::Rebuilds>,
     pub(crate) chunks: Arc<ChunkStore>,
     pub(crate) space: Space,
     pub(crate) map: watch::Sender<Option<Arc<ClusterMap>>>,
@@ -81,8 +86,8 @@ pub struct StorageNode {
     missing_bytes: AtomicU64,
     /// The epoch at which the node was last found to lack nothing; 0 if it never was.
     whole_at: AtomicU64,
-    /// Why the cluster does not take this node any more, once it does not.
-    refused: watch::Sender<Option<String>>,
+    /// Why the node cannot go on, once it cannot.
+    ended: watch::Sender<Option<String>>,
     background: Mutex<Vec<TaskHandle>>,
 }
 
@@ -93,7 +98,7 @@ impl StorageNode {
             missing: AtomicU64::new(u64::MAX),
             missing_bytes: AtomicU64::new(0),
             whole_at: AtomicU64::new(0),
-            refused: watch::channel(None).0,
+            ended: watch::channel(None).0,
             background: Mutex::new(Vec::new()),
         })
     }
@@ -131,11 +136,17 @@ impl StorageNode {
             "move cold volumes",
             Box::pin(cold::run(Arc::downgrade(self))),
         );
+        let rebuild = tasks.spawn(
+            "rebuild replicas",
+            Box::pin(rebuild::run(Arc::downgrade(self))),
+        );
         let mut background = self
             .background
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        background.extend([keeper, fill, scrub, repair, collect, health, cold]);
+        background.extend([
+            keeper, fill, scrub, repair, collect, health, cold, rebuild,
+        ]);
     }
 
     /// Stops the background work and the replicas. What was acknowledged is

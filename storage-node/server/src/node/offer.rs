@@ -19,6 +19,9 @@ use storage_node_api::node::{GroupStatus, Node, NodeError, NodeFailure, NodeStat
 use storage_node_api::order::{
     Answer, Command, Committed, ProposeError, Query, ReadError, Request,
 };
+use storage_node_api::rebuild::{
+    RebuildError, RebuildOrder, RebuildReport, ReplicaError, ReplicaOrder, ReplicaPart,
+};
 use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{DedupDomain, GroupId, NodeId, ReadPoint, Token};
 use storage_node_machine::{decode_reply, encode_request, query};
@@ -240,6 +243,17 @@ impl Node for StorageNode {
 
     async fn health(&self) -> Result<HealthReport, NodeError> {
         Ok(self.health_report())
+    }
+
+    async fn rebuild(
+        &self,
+        order: RebuildOrder,
+    ) -> Result<RebuildReport, NodeFailure<RebuildError>> {
+        self.order_rebuild(order).await.map_err(NodeFailure::Failed)
+    }
+
+    async fn replica(&self, order: ReplicaOrder) -> Result<ReplicaPart, NodeFailure<ReplicaError>> {
+        self.give_replica(order).await.map_err(NodeFailure::Failed)
     }
 
     async fn transfer(&self, group: GroupId, to: NodeId) -> Result<(), NodeFailure<TransferError>> {

@@ -1,4 +1,5 @@
-//! A node that the cluster does not take any more: removed, or with a disk from an earlier time.
+//! A node that cannot go on: the cluster does not take it any more, since it was removed or has a
+//! disk from an earlier time, or its store of states is damaged.
 
 use storage_node_api::NodeId;
 use storage_node_api::map::{ClusterMap, Standing};
@@ -8,41 +9,55 @@ use super::keeper::is_peer;
 use crate::directory::RefusedForever;
 
 impl StorageNode {
-    /// Waits until the cluster refuses this node, and answers why. Its replicas have been closed by
-    /// then; whoever runs it should end it.
-    pub async fn refused(&self) -> String {
-        let mut refused = self.refused_receiver();
+    /// Waits until this node cannot go on, because the cluster refuses it or its disk is damaged,
+    /// and answers why and what to do. Its replicas have been closed by then; whoever runs it
+    /// should end it.
+    pub async fn ended(&self) -> String {
+        let mut ended = self.ended.subscribe();
         loop {
-            if let Some(reason) = refused.borrow_and_update().clone() {
+            if let Some(reason) = ended.borrow_and_update().clone() {
                 return reason;
             }
-            if refused.changed().await.is_err() {
+            if ended.changed().await.is_err() {
                 // The node holds the sender: it cannot have gone.
                 return "the node has ended".to_owned();
             }
         }
     }
 
-    fn refused_receiver(&self) -> tokio::sync::watch::Receiver<Option<String>> {
-        self.refused.subscribe()
-    }
-
     /// Closes the replicas, remembers why, and tells whoever waits.
     pub(super) async fn refuse(&self, reason: String) {
-        if self.refused.borrow().is_some() {
+        if self.has_ended() {
             return;
         }
         tracing::error!(node.id = self.id().0, %reason, "the cluster does not take this node any more");
         if let Err(error) = RefusedForever(reason.clone()).save(&*self.parts.files) {
             tracing::error!(%error, "cannot remember that the cluster refuses this node");
         }
-        self.parts.raft.shutdown().await;
-        self.refused.send_replace(Some(reason));
+        self.end(format!(
+            "the cluster does not take this node any more: {reason}"
+        ))
+        .await;
     }
 
-    /// Whether the cluster has refused this node.
-    pub(super) fn is_refused(&self) -> bool {
-        self.refused.borrow().is_some()
+    /// Closes the replicas, and tells whoever waits that the next start rebuilds the state.
+    pub(super) async fn end_damaged(&self) {
+        if self.has_ended() {
+            return;
+        }
+        tracing::error!(node.id = self.id().0, "the store of states is damaged");
+        self.end("the files of the store of states are damaged: start the node again, and it sets them aside and rebuilds its replicas from the other nodes'".to_owned())
+            .await;
+    }
+
+    async fn end(&self, reason: String) {
+        self.parts.raft.shutdown().await;
+        self.ended.send_replace(Some(reason));
+    }
+
+    /// Whether the node cannot go on.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
     }
 
     /// Ends this node's part if the map says that it was removed.

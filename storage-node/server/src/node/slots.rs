@@ -14,7 +14,6 @@ use storage_node_api::{MapEpoch, ReadPoint};
 use storage_node_machine::query;
 
 use super::StorageNode;
-use crate::replica::DataMachine;
 
 /// Pages, or entries that forget, after which the rest waits for the next look, so that other
 /// groups have their turn.
@@ -24,7 +23,7 @@ impl StorageNode {
     /// Opens the replicas that this node lacks, and begins the groups that are new.
     pub(super) async fn keep_groups(&self, map: &ClusterMap) {
         for id in map.data_groups() {
-            if self.group(id).is_none() && !self.parts.scrubbing.distrusts(id) {
+            if self.group(id).is_none() && !self.parts.rebuilds.is_pending(id) {
                 self.open_group(id).await;
             }
         }
@@ -48,10 +47,8 @@ impl StorageNode {
     }
 
     async fn open_group(&self, id: GroupId) {
-        let raft_id = raft::GroupId(id.0);
-        let state = self.parts.state.clone();
-        let machine = DataMachine::new(raft_id, state, Box::new(|| {}));
-        match self.parts.raft.open(raft_id, Box::new(machine)).await {
+        let machine = self.parts.machines.of(id);
+        match self.parts.raft.open(raft::GroupId(id.0), machine).await {
             Ok(_) => tracing::info!(group.id = id.0, "opened a replica of a new group"),
             // Taken up again at the next look.
             Err(error) => tracing::warn!(group.id = id.0, %error, "a replica cannot be opened"),

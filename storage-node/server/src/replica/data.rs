@@ -34,16 +34,20 @@ impl DataMachine {
     }
 
     fn record(&self) -> Result<(u32, Option<Bytes>), Fault> {
+        let record = self.readable_record()?;
+        record.ok_or_else(|| Fault::new("read how far a replica has come", "too short a record"))
+    }
+
+    /// Nothing if there is a record that cannot be read.
+    fn readable_record(&self) -> Result<Option<(u32, Option<Bytes>)>, Fault> {
         let record = self
             .store
             .get(REPLICAS, &self.group.0.to_be_bytes())
             .map_err(|error| Fault::new("read how far a replica has come", error))?;
-        match record {
-            None => Ok((0, None)),
-            Some(value) => parse_record(&value)
-                .map(|(copy, marker)| (copy, Some(marker)))
-                .ok_or_else(|| Fault::new("read how far a replica has come", "too short a record")),
-        }
+        Ok(match record {
+            None => Some((0, None)),
+            Some(value) => parse_record(&value).map(|(copy, marker)| (copy, Some(marker))),
+        })
     }
 }
 
@@ -104,7 +108,8 @@ impl Machine for DataMachine {
     }
 
     fn begin_install(&mut self) -> Result<Box<dyn SnapshotWrite>, Fault> {
-        let (copy, _) = self.record()?;
+        // A state that cannot be read is no reason not to receive another.
+        let copy = self.readable_record()?.map_or(0, |(copy, _)| copy);
         Ok(Box::new(Writing::begin(
             Arc::clone(&self.store),
             self.group,

@@ -1,11 +1,13 @@
 //! Replicas of groups: what `raft` replicates, over the stores of this node.
 
 mod data;
+mod machines;
 mod metadata;
 mod snapshot;
 mod view;
 
 pub use data::{Applied, DataMachine};
+pub(crate) use machines::{Machines, local_map};
 pub use metadata::MetadataMachine;
 pub use view::StateView;
 

@@ -87,7 +87,6 @@ impl SnapshotRead for Reading {
 pub(super) struct Writing {
     store: Arc<dyn KeyValue>,
     group: GroupId,
-    old: u32,
     new: u32,
     buffer: BytesMut,
     batch: Batch,
@@ -102,7 +101,6 @@ impl Writing {
         let writing = Self {
             store,
             group,
-            old,
             new,
             buffer: BytesMut::new(),
             batch,
@@ -145,11 +143,11 @@ impl SnapshotWrite for Writing {
             self.group.0.to_be_bytes().to_vec(),
             record(self.new, &marker),
         );
-        switch.delete_range(
-            STATE,
-            prefix(self.group, self.old),
-            end_of(self.group, self.old),
-        );
+        // All others, also one of a record that could not be read.
+        let first = prefix(self.group, 0);
+        switch.delete_range(STATE, first, prefix(self.group, self.new));
+        let end = self.group.0.saturating_add(1).to_be_bytes().to_vec();
+        switch.delete_range(STATE, end_of(self.group, self.new), end);
         self.store
             .write(switch, Durability::Synced)
             .map_err(|error| Fault::new("switch to a received state", error))

@@ -2,34 +2,34 @@
 
 mod alone;
 mod config;
+mod open;
 mod standing;
 mod stores;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kv::KeyValue;
 use prometheus_client::registry::Registry;
 use raft::{Peers, Raft};
 use runtime::Runtime;
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP, Members, Node, Policies};
-use storage_node_api::order::{Answer, Query};
-use storage_node_api::{ClusterId, Generation, GroupId, Incarnation, MapEpoch, NodeId, RequestId};
+use storage_node_api::map::{ClusterMap, Members, Node, Policies};
+use storage_node_api::{ClusterId, Generation, Incarnation, MapEpoch, NodeId, RequestId};
 use storage_node_client::tier::Links;
-use storage_node_machine::query;
-use storage_node_metadata::SqliteMachine;
 use tokio::sync::watch;
 
 pub use alone::Alone;
 pub use config::{Checked, Config, ConfigError};
 pub use stores::{MetadataPlace, Stores, StoresError};
 
-use crate::directory::{Distrusted, DistrustedError, NodeRecord, RecordError, had_log, has_log};
+use crate::directory::{
+    Distrusted, DistrustedError, NodeRecord, RecordError, SetAside, had_log, has_log,
+};
 use crate::node::collect::{self, Collecting};
 use crate::node::health::{self, Health};
+use crate::node::rebuild::{self, Copies, Rebuilds};
 use crate::node::scrub::{self, Scrubbing};
 use crate::node::{FoundError, MembersMetrics, Parts, Space, StorageNode};
-use crate::replica::{DataMachine, MetadataMachine, StateView};
+use crate::replica::{Machines, local_map};
 use crate::volumes::{self, ChunkStore, ColdStore};
 
 /// The id of the node that founds a cluster.
@@ -101,6 +101,16 @@ pub enum StartError {
     /// The owner of the log could not be read.
     #[error(transparent)]
     Log(#[from] raft::rescue::RescueError),
+    /// Files of its state are damaged.
+    #[error(
+        "the files of the store of states are damaged: start the node again, and it sets them aside and rebuilds its replicas from the other nodes'"
+    )]
+    Damaged(#[source] Box<StartError>),
+    /// The founder has lost its state, and does not know whom to ask.
+    #[error(
+        "node {0} has a raft log and no cluster map: its state was lost or set aside; name a node that runs by --seed, so that it is rebuilt from there"
+    )]
+    StateLost(NodeId),
     /// It has no id yet.
     #[error("the node has not joined a cluster")]
     NotJoined,
@@ -116,8 +126,10 @@ pub enum StartError {
     /// Raft did not start.
     #[error(transparent)]
     Raft(#[from] raft::StartError),
-    /// A replica did not open.
-    #[error(transparent)]
+    /// A replica did not open, for a reason that no other node can mend.
+    #[error(
+        "open a replica: if its log is damaged, replace this node: `devflow cluster node remove ID --dead` on another, and join with an empty directory"
+    )]
     Group(#[from] raft::OpenError),
     /// A new cluster could not be founded.
     #[error(transparent)]
@@ -155,7 +167,39 @@ async fn open_chunks(
 
 /// Starts a node on its stores. When it returns, its replicas are open and it
 /// does by itself what a node does; groups may still be electing their leaders.
+///
+/// If the files of its state are damaged and others have what is in them, it fails with
+/// [`StartError::Damaged`], and the next start sets them aside.
 pub async fn start(
+    stores: Stores,
+    membership: Membership,
+    network: Network,
+    addresses: Addresses,
+    config: &Checked,
+    runtime: Runtime,
+    registry: &mut Registry,
+) -> Result<Arc<StorageNode>, StartError> {
+    let (state, files) = (Arc::clone(&stores.state), Arc::clone(&stores.files));
+    let has_peers = match &membership {
+        Membership::Joined { .. } => true,
+        Membership::Founder { .. } => {
+            let known = local_map(&*state).ok().flatten();
+            known.is_some_and(|map| map.nodes.len() > 1)
+        }
+    };
+    let started = start_on(
+        stores, membership, network, addresses, config, runtime, registry,
+    );
+    match started.await {
+        Err(error) if has_peers && state.is_damaged() => {
+            SetAside::State.order(&*files)?;
+            Err(StartError::Damaged(Box::new(error)))
+        }
+        other => other,
+    }
+}
+
+async fn start_on(
     stores: Stores,
     membership: Membership,
     network: Network,
@@ -166,7 +210,16 @@ pub async fn start(
 ) -> Result<Arc<StorageNode>, StartError> {
     let mut record = enter(&stores, &membership, &runtime)?;
     let id = record.node.ok_or(StartError::NotJoined)?;
-    let known = local_map(&*stores.state)?;
+    let known = match (local_map(&*stores.state), &membership) {
+        (Ok(known), _) => known,
+        // The others know the map, and what cannot be read is rebuilt from theirs.
+        (Err(fault), Membership::Joined { .. }) => {
+            let error = &fault as &dyn std::error::Error;
+            tracing::error!(error, "the cluster map of this node cannot be read");
+            None
+        }
+        (Err(fault), Membership::Founder { .. }) => return Err(StartError::State(fault)),
+    };
     standing::check(
         &stores,
         &record,
@@ -176,8 +229,11 @@ pub async fn start(
         &runtime,
     )
     .await?;
-    record.count_start(&*stores.files)?;
     let is_new = known.is_none();
+    if is_new && matches!(membership, Membership::Founder { .. }) && had_log(&*stores.files)? {
+        return Err(StartError::StateLost(id));
+    }
+    record.count_start(&*stores.files)?;
     let map = known.unwrap_or_else(|| match &membership {
         Membership::Joined { map } => (**map).clone(),
         Membership::Founder { .. } => first_map(&record, id, &addresses, config),
@@ -189,11 +245,23 @@ pub async fn start(
     let chunks = open_chunks(&stores, &record, id, config, &runtime, &metrics).await?;
     let raft = start_raft(&stores, config, id, network.peers, &runtime, metrics.raft).await?;
     let (map_sender, _) = watch::channel(None);
-    let facts = open_facts(&stores.metadata)?;
-    let reader = facts.reader();
-    let distrusted = Distrusted::load(&*stores.files)?;
-    let trusted = |group: GroupId| !distrusted.0.iter().any(|fault| fault.group == group);
-    open_groups(&raft, &stores, facts, &map, &map_sender, &trusted).await?;
+    let distrusted = Distrusted::load(&*stores.files)?.0;
+    let is_alone = map.nodes.len() <= 1;
+    let facts = open::facts(&stores.metadata, is_alone)?;
+    let machines = Machines {
+        state: Arc::clone(&stores.state),
+        facts: facts.clone(),
+        map: map_sender.clone(),
+    };
+    let rebuilds = Arc::new(Rebuilds::new(metrics.rebuild));
+    for fault in open::groups(&raft, &machines, &map, &distrusted, is_alone).await? {
+        tracing::warn!(
+            group.id = fault.group.0,
+            reason = fault.reason,
+            "a replica is to be rebuilt"
+        );
+        rebuilds.add(fault.group, fault.reason);
+    }
 
     let node = StorageNode::new(Parts {
         id,
@@ -207,15 +275,18 @@ pub async fn start(
         runtime,
         raft,
         state: stores.state,
-        facts: reader,
+        machines,
+        facts,
         dumps: Arc::default(),
+        copies: Copies::default(),
+        rebuilds,
         chunks: Arc::new(chunks),
         map: map_sender,
         peers: network.links,
         scrubbing: Arc::new(Scrubbing::new(
             config.scrub_bytes_per_second,
             metrics.scrub,
-            distrusted.0,
+            distrusted,
         )),
         collecting: Arc::new(Collecting::new(
             config.collect_interval_seconds,
@@ -232,14 +303,6 @@ pub async fn start(
     }
     node.run();
     Ok(node)
-}
-
-fn open_facts(place: &MetadataPlace) -> Result<MetadataMachine, StartError> {
-    let machine = match place {
-        MetadataPlace::Directory(path) => SqliteMachine::open(path),
-        MetadataPlace::Memory => SqliteMachine::in_memory(),
-    };
-    Ok(MetadataMachine::new(machine?))
 }
 
 /// Starts Raft, and remembers that there has been a log from now on.
@@ -275,6 +338,7 @@ struct Metrics {
     raft: raft::Metrics,
     scrub: scrub::Metrics,
     collect: collect::Metrics,
+    rebuild: rebuild::Metrics,
     members: MembersMetrics,
     health: health::Metrics,
 }
@@ -308,6 +372,9 @@ impl Metrics {
         metrics
             .collect
             .register(registry.sub_registry_with_prefix("devflow_collect"));
+        metrics
+            .rebuild
+            .register(registry.sub_registry_with_prefix("devflow_rebuild"));
         metrics
             .members
             .register(registry.sub_registry_with_prefix("devflow_members"));
@@ -352,19 +419,6 @@ fn enter(
     Ok(record)
 }
 
-/// The map that a node's own replica of the cluster group has, if any.
-pub(crate) fn known_map(state: &dyn KeyValue) -> Option<ClusterMap> {
-    local_map(state).ok().flatten()
-}
-
-fn local_map(state: &dyn KeyValue) -> Result<Option<ClusterMap>, StartError> {
-    let view = StateView::now(state, raft::GroupId(CLUSTER_GROUP.0)).map_err(StartError::State)?;
-    match query(&view, &Query::Map).map_err(StartError::State)? {
-        Answer::Map(map) => Ok(map),
-        _ => Ok(None),
-    }
-}
-
 fn first_map(
     record: &NodeRecord,
     id: NodeId,
@@ -394,43 +448,4 @@ fn first_map(
         }),
         moves: Box::default(),
     }
-}
-
-async fn open_groups(
-    raft: &Raft,
-    stores: &Stores,
-    facts: MetadataMachine,
-    map: &ClusterMap,
-    sender: &watch::Sender<Option<Arc<ClusterMap>>>,
-    trusted: &(dyn Fn(GroupId) -> bool + Sync),
-) -> Result<(), StartError> {
-    let raft_id = |id: GroupId| raft::GroupId(id.0);
-    let cluster = raft_id(CLUSTER_GROUP);
-    let (state, sender) = (Arc::clone(&stores.state), sender.clone());
-    let publish = Box::new(move || match local_map(&*state) {
-        Ok(Some(map)) => {
-            sender.send_if_modified(|known| {
-                let newer = known.as_ref().is_none_or(|known| **known != map);
-                if newer {
-                    *known = Some(Arc::new(map));
-                }
-                newer
-            });
-        }
-        Ok(None) => {}
-        Err(error) => tracing::error!(%error, "the cluster map cannot be read"),
-    });
-    let machine = DataMachine::new(cluster, Arc::clone(&stores.state), publish);
-    if trusted(CLUSTER_GROUP) {
-        raft.open(cluster, Box::new(machine)).await?;
-    }
-    if trusted(METADATA_GROUP) {
-        raft.open(raft_id(METADATA_GROUP), Box::new(facts)).await?;
-    }
-    for id in map.data_groups().into_iter().filter(|id| trusted(*id)) {
-        let group = raft_id(id);
-        let machine = DataMachine::new(group, Arc::clone(&stores.state), Box::new(|| {}));
-        raft.open(group, Box::new(machine)).await?;
-    }
-    Ok(())
 }

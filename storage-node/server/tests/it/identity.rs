@@ -72,7 +72,7 @@ async fn a_node_that_was_rolled_back_while_nobody_could_be_asked_is_stopped_when
     for id in [1, 2].map(NodeId) {
         world.launch(id).await;
     }
-    let reason = tokio::time::timeout(crate::world::PATIENCE, node.refused()).await;
+    let reason = tokio::time::timeout(crate::world::PATIENCE, node.ended()).await;
     let reason = reason.unwrap();
     assert!(reason.contains("was rolled back"), "{reason}");
 }

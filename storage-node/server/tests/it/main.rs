@@ -10,6 +10,7 @@ mod crashes;
 mod identity;
 mod members;
 mod policies;
+mod rebuild;
 mod repair;
 mod slots;
 mod slow;

@@ -96,7 +96,7 @@ async fn a_node_is_added_and_another_drained_and_removed_while_pushes_go_on() {
         .into_iter()
         .find(|n| n.id() == first)
         .unwrap();
-    let reason = tokio::time::timeout(crate::world::PATIENCE, old.refused())
+    let reason = tokio::time::timeout(crate::world::PATIENCE, old.ended())
         .await
         .unwrap();
     assert!(reason.contains("was removed from the cluster"), "{reason}");

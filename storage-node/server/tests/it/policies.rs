@@ -10,8 +10,8 @@ use chunking::{ChunkRef, DigestSet, Profile};
 use runtime::{Runtime, Survives};
 use storage_node_api::blob::{Download, StoredBlob, Upload};
 use storage_node_api::map::{
-    Assigned, CLUSTER_GROUP, ClusterMap, Copies, FailureDomain, NamedPolicy, Policies, Policy,
-    PolicyError, RegionShare,
+    Assigned, CLUSTER_GROUP, ClusterMap, Copies, FailureDomain, MembersChange, NamedPolicy,
+    Policies, Policy, PolicyError, RegionShare,
 };
 use storage_node_api::node::{Node, NodeFailure};
 use storage_node_api::order::{Answer, Command, Query, Refusal, Reply, Request};
@@ -21,6 +21,7 @@ use storage_node_api::{
 use storage_node_server::StorageNode;
 
 use crate::conformance::passes_everything;
+use crate::members::Traffic;
 use crate::world::{Place, World};
 
 /// The domain whose content is to survive a region.
@@ -39,6 +40,14 @@ fn in_three_regions(node: NodeId) -> Place {
 /// Each node in a region of its own.
 fn apart(node: NodeId) -> Place {
     in_three_regions(NodeId(node.0 * 3))
+}
+
+/// The same, and a second node in the first one's.
+fn apart_and_one(node: NodeId) -> Place {
+    match node {
+        NodeId(4) => apart(NodeId(1)),
+        node => apart(node),
+    }
 }
 
 fn wide(copies: u8) -> Policies {
@@ -298,4 +307,34 @@ async fn a_policy_that_cannot_be_kept_is_refused_with_the_reason() {
     assert_eq!(refused, Reply::Refused(Refusal::Policy(refusal)));
     let map = world.storage().map().await.unwrap();
     assert_eq!(map.policies, Policies::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_follows_policies_that_change_and_regions_that_move_while_pushes_go_on() {
+    let world = World::spread(4, apart_and_one).await;
+    let all = [1, 2, 3, 4].map(NodeId);
+    let traffic = Traffic::begin(&world).await;
+    let everywhere = |copies| Policies {
+        default: wide(copies).named.remove(0).policy,
+        ..Policies::default()
+    };
+    assert_eq!(set(&world, &everywhere(1)).await, Reply::Done);
+    adopted(&world, &everywhere(1)).await;
+    world.whole(&all).await;
+    // The second node of a region goes to another, and what is placed follows it.
+    let moved = MembersChange::Set {
+        node: NodeId(4),
+        zone: None,
+        region: Some("us".to_owned()),
+        capacity: None,
+    };
+    assert_eq!(world.change(moved).await, Reply::Done);
+    world.whole(&all).await;
+    let map = world.map();
+    let of_us = map.nodes.iter().filter(|node| node.region == "us");
+    assert_eq!(of_us.count(), 2);
+    assert_eq!(set(&world, &Policies::default()).await, Reply::Done);
+    adopted(&world, &Policies::default()).await;
+    world.whole(&all).await;
+    traffic.end(10).await;
 }

@@ -6,29 +6,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chunking::{Chunk, ChunkId, ChunkRef, DigestSet, Profile};
-use kv::{Batch, Durability, KeyValue, View};
 use runtime::{Files, MemoryFiles, Survives};
 use storage_node_api::blob::{Download, StoredBlob, Upload};
 use storage_node_api::content::GetError;
-use storage_node_api::map::FIRST_DATA_GROUP;
 use storage_node_api::node::Node;
 use storage_node_api::order::{Answer, Command, Query, Reply, Request};
 use storage_node_api::scrub::{ScrubOrder, ScrubReport};
 use storage_node_api::{
     BlobOwner, Content, DedupDomain, NodeId, OwnerId, ReadPoint, RequestId, Slot, Storage, UploadId,
 };
-use storage_node_server::replica::STATE;
 
 use crate::world::World;
 
 pub(crate) const DOMAIN: DedupDomain = DedupDomain(7);
-const SLOT: Slot = Slot(3);
-const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
+pub(crate) const SLOT: Slot = Slot(3);
+pub(crate) const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 const HEADER: u64 = 96;
 
 /// A blob that is committed and on all three nodes, and its chunks.
 pub(crate) struct Stored {
-    storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<dyn Storage>,
     pub(crate) bytes: Bytes,
     chunks: Vec<Chunk>,
 }
@@ -41,7 +38,7 @@ fn content(seed: u32, length: usize) -> Bytes {
     words.take(length).collect::<Vec<u8>>().into()
 }
 
-async fn propose(world: &World, storage: &Arc<dyn Storage>, command: Command) -> Reply {
+pub(crate) async fn propose(world: &World, storage: &Arc<dyn Storage>, command: Command) -> Reply {
     let request = Request {
         id: RequestId::random(&*world.runtime.random),
         time: world.runtime.clock.now(),
@@ -51,7 +48,7 @@ async fn propose(world: &World, storage: &Arc<dyn Storage>, command: Command) ->
 }
 
 impl Stored {
-    async fn begin(world: &World) -> Self {
+    pub(crate) async fn begin(world: &World) -> Self {
         Self::of(world, 3 << 20).await
     }
 
@@ -176,12 +173,12 @@ impl World {
         running.into_iter().find(|node| node.id() == id).unwrap()
     }
 
-    async fn report(&self, id: NodeId) -> ScrubReport {
+    pub(crate) async fn report(&self, id: NodeId) -> ScrubReport {
         self.node(id).scrub(ScrubOrder::Look).await.unwrap()
     }
 
     /// Has a node make a fast pass, and waits until it is through.
-    async fn scrub(&self, id: NodeId) -> ScrubReport {
+    pub(crate) async fn scrub(&self, id: NodeId) -> ScrubReport {
         let before = self.report(id).await.pass;
         let start = ScrubOrder::Start { fast: true };
         let ordered = self.node(id).scrub(start).await.unwrap();
@@ -343,54 +340,5 @@ async fn a_wiped_volumes_directory_is_filled_again() {
     world.launch(NODES[1]).await;
     stored.wait_until_whole(&world, NODES[1]).await;
     assert_eq!(world.scrub(NODES[1]).await.faults.total(), 0);
-    assert_eq!(stored.read(&world).await, Ok(stored.bytes.to_vec()));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replica_whose_state_has_changed_is_stopped_and_not_served() {
-    let mut world = World::of(3).await;
-    let stored = Stored::begin(&world).await;
-    let group = FIRST_DATA_GROUP;
-    let state = &world.disks[&NODES[2]].state;
-    let range = (
-        std::ops::Bound::Included(&group.0.to_be_bytes()[..]),
-        std::ops::Bound::Unbounded,
-    );
-    // The longest value of the group: the manifest of the blob.
-    let mut longest = (Vec::new(), Vec::new());
-    state
-        .scan(STATE, range, kv::Direction::Ascending, &mut |key, value| {
-            if key.starts_with(&group.0.to_be_bytes()) && value.len() > longest.1.len() {
-                longest = (key.to_vec(), value.to_vec());
-            }
-            std::ops::ControlFlow::Continue(())
-        })
-        .unwrap();
-    let (key, mut value) = longest;
-    let middle = value.len() / 2;
-    value[middle] ^= 1;
-    let mut batch = Batch::new();
-    batch.put(STATE, key, value);
-    state.write(batch, Durability::Synced).unwrap();
-
-    let report = world.scrub(NODES[2]).await;
-    assert_eq!(report.replicas.len(), 1, "{report:?}");
-    assert_eq!(report.replicas[0].group, group);
-    assert!(report.replicas[0].reason.contains("not what was written"));
-    let asked = world.node(NODES[2]);
-    let asked = asked.read(group, ReadPoint::Stale, Query::StateHash).await;
-    assert!(asked.is_err(), "a replica that cannot be trusted answers");
-    for id in [NODES[0], NODES[1]] {
-        assert_eq!(world.scrub(id).await.replicas, [], "node {id}");
-    }
-    assert_eq!(stored.read(&world).await, Ok(stored.bytes.to_vec()));
-
-    // Nor after a restart.
-    world.crash(NODES[2], Survives::Everything).await;
-    world.launch(NODES[2]).await;
-    assert_eq!(world.report(NODES[2]).await.replicas, report.replicas);
-    let asked = world.node(NODES[2]);
-    let asked = asked.read(group, ReadPoint::Stale, Query::StateHash).await;
-    assert!(asked.is_err(), "a replica that cannot be trusted answers");
     assert_eq!(stored.read(&world).await, Ok(stored.bytes.to_vec()));
 }

@@ -30,6 +30,9 @@ use crate::slow::SlowLog;
 /// How long anything may take to come about.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Entries before a log is cut. The facts of these nodes are in memory: their log is all there is of them.
+const WHOLE_LOG: u64 = 1_000_000;
+
 /// Links to the nodes that run at the moment.
 #[derive(Debug, Default)]
 pub(crate) struct Local {
@@ -136,6 +139,7 @@ pub(crate) struct World {
     volumes_lie: Arc<AtomicBool>,
     place: fn(NodeId) -> Place,
     bucket: Option<Arc<dyn Objects>>,
+    snapshot_entries: u64,
 }
 
 /// Where a node is.
@@ -166,7 +170,7 @@ impl FileHooks for Lie {
     }
 }
 
-fn config(place: Place) -> Config {
+fn config(place: Place, snapshot_entries: u64) -> Config {
     Config {
         zone: place.zone,
         region: place.region,
@@ -183,8 +187,7 @@ fn config(place: Place) -> Config {
             ..cold::Config::default()
         },
         raft: raft::Config {
-            // The facts of these nodes are in memory: their log is all there is of them.
-            snapshot_entries: 1_000_000,
+            snapshot_entries,
             ..raft::Config::for_testing()
         },
         ..Config::default()
@@ -206,17 +209,23 @@ impl World {
 
     /// As many nodes that put every sealed volume into this bucket at once.
     pub(crate) async fn cold(count: u64, bucket: Arc<dyn Objects>) -> Self {
-        Self::build(count, together, Some(bucket)).await
+        Self::begin(count, together, WHOLE_LOG, Some(bucket)).await
     }
 
     /// As many nodes, each at a place of its own.
     pub(crate) async fn spread(count: u64, place: fn(NodeId) -> Place) -> Self {
-        Self::build(count, place, None).await
+        Self::begin(count, place, WHOLE_LOG, None).await
     }
 
-    async fn build(
+    /// As many nodes that cut their logs soon: what one of them loses is not in its log any more.
+    pub(crate) async fn with_short_logs(count: u64) -> Self {
+        Self::begin(count, together, 50, None).await
+    }
+
+    async fn begin(
         count: u64,
         place: fn(NodeId) -> Place,
+        snapshot_entries: u64,
         bucket: Option<Arc<dyn Objects>>,
     ) -> Self {
         let mut world = Self {
@@ -228,6 +237,7 @@ impl World {
             volumes_lie: Arc::default(),
             place,
             bucket,
+            snapshot_entries,
         };
         let disks = world.new_disks();
         world.disks.insert(NodeId(1), disks);
@@ -285,6 +295,11 @@ impl World {
         started.unwrap_or_else(|error| panic!("start node {id}: {error:?}"));
     }
 
+    /// A founder is started as the first node again.
+    pub(crate) fn forget_map(&mut self) {
+        self.first = None;
+    }
+
     /// The stores on the disks of a node that does not run.
     pub(crate) fn stores(&self, id: NodeId) -> Stores {
         self.disks[&id].stores(&self.volumes_lie)
@@ -292,7 +307,10 @@ impl World {
 
     /// The same, unless it does not start.
     pub(crate) async fn try_launch(&mut self, id: NodeId) -> Result<(), StartError> {
-        let membership = match &self.first {
+        let newest = self.links.running();
+        let newest = newest.iter().filter_map(|node| node.current_map());
+        let newest = newest.max_by_key(|map| map.epoch).map(|map| (*map).clone());
+        let membership = match newest.as_ref().or(self.first.as_ref()) {
             None => Membership::Founder {
                 cluster: Some(ClusterId([1; 16])),
             },
@@ -309,7 +327,9 @@ impl World {
             membership,
             network,
             addresses(id),
-            &config((self.place)(id)).validate().unwrap(),
+            &config((self.place)(id), self.snapshot_entries)
+                .validate()
+                .unwrap(),
             self.runtime.clone(),
             &mut Registry::default(),
         )

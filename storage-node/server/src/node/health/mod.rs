@@ -99,7 +99,7 @@ impl Health {
 pub(super) async fn run(node: Weak<StorageNode>) {
     loop {
         let Some(strong) = node.upgrade() else { return };
-        if strong.is_refused() {
+        if strong.has_ended() {
             return;
         }
         if let Some(map) = strong.current_map() {

@@ -29,6 +29,7 @@ use crate::volumes::{Belongs, Scrub, StoreError};
 
 pub(crate) use metrics::Metrics;
 pub(in crate::node) use pace::Pace;
+pub(in crate::node) use replicas::chain;
 pub(crate) use state::Scrubbing;
 
 /// A pass falls due so long after the one before began.

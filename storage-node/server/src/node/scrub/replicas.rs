@@ -50,8 +50,8 @@ impl StorageNode {
     /// hold is not served, and they vote no more.
     pub(super) async fn check_replicas(self: &Arc<Self>) {
         for (id, group) in self.groups() {
-            if let Some(fault) = group.status().fault {
-                self.close_stopped(id, &fault).await;
+            if group.status().fault.is_some() {
+                // It is rebuilt.
                 continue;
             }
             let checked = if id == METADATA_GROUP {
@@ -68,7 +68,7 @@ impl StorageNode {
 
     /// Reads all of a group's state, and compares it with the hash that follows
     /// each write.
-    async fn check_state(self: &Arc<Self>, id: GroupId) -> Result<(), String> {
+    pub(in crate::node) async fn check_state(self: &Arc<Self>, id: GroupId) -> Result<(), String> {
         let node = Arc::clone(self);
         let check = move || {
             let view = node.view(id).map_err(|fault| chain(&fault))?;
@@ -88,7 +88,7 @@ impl StorageNode {
             .unwrap_or(Ok(()))
     }
 
-    async fn check_facts(&self) -> Result<(), String> {
+    pub(in crate::node) async fn check_facts(&self) -> Result<(), String> {
         let facts = self.parts.facts.clone();
         let check = move || match facts.check() {
             Ok(None) => Ok(()),
@@ -100,20 +100,19 @@ impl StorageNode {
             .unwrap_or(Ok(()))
     }
 
-    /// Stops a replica that is wrong, now and after every later start.
+    /// Takes a replica that is wrong out of service until it is rebuilt, also by a later start.
     async fn distrust(&self, group: GroupId, reason: String) {
-        let reason = format!(
-            "{reason}; it is stopped and not served: take this node out of the cluster and join it again with a new data directory"
-        );
+        let reason =
+            format!("{reason}; it is not served until it is rebuilt from another node's replica");
         tracing::error!(group.id = group.0, %reason, "a replica cannot be trusted");
-        self.parts.raft.close(raft::GroupId(group.0)).await;
         let fault = ReplicaFault { group, reason };
         self.parts.scrubbing.distrust(fault.clone());
         let files = Arc::clone(&self.parts.files);
+        let kept = fault.clone();
         let keep = move || {
             let mut list = Distrusted::load(&*files)?;
-            list.0.retain(|known| known.group != fault.group);
-            list.0.push(fault);
+            list.0.retain(|known| known.group != kept.group);
+            list.0.push(kept);
             list.save(&*files)
         };
         let kept = run_blocking(&*self.parts.runtime.tasks, "distrust a replica", keep).await;
@@ -123,22 +122,7 @@ impl StorageNode {
                 "a restart will serve the replica again: do not restart this node"
             );
         }
-    }
-
-    /// Closes a replica that has stopped by itself: a restart may mend it, but
-    /// until then what it has falls behind.
-    async fn close_stopped(&self, group: GroupId, fault: &str) {
-        if self.parts.raft.is_shut_down() {
-            return;
-        }
-        let reason = format!(
-            "it has stopped: {fault}; restart the node, and replace it if that does not help"
-        );
-        tracing::error!(group.id = group.0, %reason, "a replica has stopped");
-        self.parts.raft.close(raft::GroupId(group.0)).await;
-        self.parts
-            .scrubbing
-            .distrust(ReplicaFault { group, reason });
+        self.take_out(group, fault.reason).await;
     }
 
     /// Compares states with the peers' at equal indexes.
@@ -191,7 +175,7 @@ impl StorageNode {
                     "replicas differ at the same index"
                 );
                 let reason = format!(
-                    "its state differs from that of {others:?} at the same index, and there is no majority to say which is right: compare them with a backup"
+                    "its state differs from that of {others:?} at the same index, and there is no majority to say which is right: compare them with a backup, and order the wrong one to be rebuilt (`devflow cluster node rebuild`)"
                 );
                 let fault = ReplicaFault { group, reason };
                 self.parts.scrubbing.distrust(fault);
@@ -252,7 +236,7 @@ fn verdict(own: NodeId, seen: &[Seen]) -> Verdict {
 }
 
 /// An error and its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(in crate::node) fn chain(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

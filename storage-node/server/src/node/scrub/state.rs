@@ -177,6 +177,12 @@ impl Scrubbing {
         true
     }
 
+    /// A replica was rebuilt.
+    pub(in crate::node) fn trust(&self, group: GroupId) {
+        let known = &mut self.lock().report.replicas;
+        known.retain(|known| known.group != group);
+    }
+
     /// Whether a replica of this group was found wrong.
     pub(in crate::node) fn distrusts(&self, group: GroupId) -> bool {
         let state = self.lock();
