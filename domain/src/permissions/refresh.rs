@@ -1,24 +1,37 @@
+use storage_node_api::ReadPoint;
+
 use crate::accounts::{USER_COLUMNS, read_user};
 use crate::facts::{FactsError, time};
 use crate::permissions::{Means, SignedIn, Viewer};
 use crate::tokens::Scopes;
-use crate::{Forge, TokenId, User};
+use crate::{Forge, Repository, RepositoryKey, TokenId, User};
 
 impl Forge {
-    /// The viewer as it is now: with the account's present rights, and nobody
-    /// in particular if the account, token or session has ended since.
+    /// The viewer and a repository as they are now, both read at once: the
+    /// viewer with the account's present rights, and nobody in particular if
+    /// the account, token or session has ended since.
     ///
     /// For long requests, before what they lead to takes effect.
-    pub async fn refresh(&self, viewer: &Viewer) -> Result<Viewer, FactsError> {
+    pub async fn refresh(
+        &self,
+        viewer: &Viewer,
+        repository: RepositoryKey,
+        point: ReadPoint,
+    ) -> Result<(Viewer, Option<Repository>), FactsError> {
+        let repository = self.repositories.by_key_at(repository, point);
+        tokio::try_join!(self.present(viewer, point), repository)
+    }
+
+    async fn present(&self, viewer: &Viewer, point: ReadPoint) -> Result<Viewer, FactsError> {
         let Some(someone) = viewer.signed_in() else {
             return Ok(Viewer::Anonymous);
         };
         let now = match someone.means {
             Means::Password => {
-                let user = self.accounts.by_id(someone.user.id).await?;
+                let user = self.accounts.by_id(someone.user.id, point).await?;
                 user.map(|user| (user, Scopes::all()))
             }
-            Means::Token(id) | Means::Session(id) => self.holder(id).await?,
+            Means::Token(id) | Means::Session(id) => self.holder(id, point).await?,
         };
         Ok(now.map_or(Viewer::Anonymous, |(user, scopes)| {
             Viewer::SignedIn(Box::new(SignedIn {
@@ -30,13 +43,18 @@ impl Forge {
     }
 
     /// The account and scopes of a token or session that is still good.
-    async fn holder(&self, id: TokenId) -> Result<Option<(User, Scopes)>, FactsError> {
+    async fn holder(
+        &self,
+        id: TokenId,
+        point: ReadPoint,
+    ) -> Result<Option<(User, Scopes)>, FactsError> {
         let facts = &self.accounts.facts;
         let sql = format!(
             "SELECT {USER_COLUMNS}, t.scopes FROM tokens t JOIN users u ON u.id = t.user_id \
              WHERE t.id = $1 AND (t.expires IS NULL OR t.expires > $2) AND u.is_active = 1"
         );
-        let rows = facts.query(&sql, [id.into(), time(facts.now())]).await?;
+        let params = [id.into(), time(facts.now())];
+        let rows = facts.query_at(point, &sql, params).await?;
         let Some(mut row) = rows.into_iter().next() else {
             return Ok(None);
         };
@@ -46,9 +64,11 @@ impl Forge {
 
 #[cfg(test)]
 mod tests {
-    use crate::Viewer;
+    use storage_node_api::ReadPoint;
+
     use crate::testing::{forge, user};
     use crate::tokens::{NewToken, Scopes};
+    use crate::{RepositoryKey, Viewer};
 
     #[tokio::test]
     async fn a_revoked_token_makes_its_holder_nobody() {
@@ -61,10 +81,18 @@ mod tests {
         };
         let (_, secret) = forge.tokens.create(alice.id, new).await.unwrap();
         let viewer = Viewer::with_token(forge.tokens.authenticate(&secret).await.unwrap());
-        assert_eq!(forge.refresh(&viewer).await.unwrap(), viewer);
+        let nothing = RepositoryKey(7);
+        for point in [ReadPoint::Linearizable, ReadPoint::Stale] {
+            let present = forge.refresh(&viewer, nothing, point).await.unwrap();
+            assert_eq!(present, (viewer.clone(), None));
+        }
         forge.tokens.revoke(alice.id, "ci").await.unwrap();
-        assert_eq!(forge.refresh(&viewer).await.unwrap(), Viewer::Anonymous);
+        for point in [ReadPoint::Linearizable, ReadPoint::Stale] {
+            let present = forge.refresh(&viewer, nothing, point).await.unwrap();
+            assert_eq!(present, (Viewer::Anonymous, None));
+        }
         let viewer = Viewer::with_password(alice);
-        assert_eq!(forge.refresh(&viewer).await.unwrap(), viewer);
+        let present = forge.refresh(&viewer, nothing, ReadPoint::Stale).await;
+        assert_eq!(present.unwrap(), (viewer, None));
     }
 }

@@ -7,6 +7,7 @@
 
 mod advertisement;
 mod answer;
+mod asked;
 mod dumb;
 mod error;
 mod input;

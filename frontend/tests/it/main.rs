@@ -13,4 +13,5 @@ mod http;
 mod pages;
 mod partial;
 mod rest;
+mod rounds;
 mod undelete;
