@@ -50,3 +50,62 @@ impl KnownNames {
 fn key(owner: &str, name: &str) -> (String, String) {
     (owner.to_ascii_lowercase(), name.to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{AccountId, Repository, RepositoryKey, User};
+    use git_id::HashKind;
+    use storage_node_api::{RepositoryId, Timestamp};
+
+    use super::{Known, KnownNames};
+    use crate::limits::KNOWN_NAMES;
+
+    fn repository(number: u8) -> Repository {
+        let owner = User {
+            id: AccountId(1),
+            name: "alice".to_owned(),
+            email: String::new(),
+            full_name: String::new(),
+            is_admin: false,
+            is_active: true,
+            created: Timestamp(0),
+        };
+        Repository {
+            key: RepositoryKey(1),
+            owner: (&owner).into(),
+            name: "project".to_owned(),
+            storage: RepositoryId([number; 16]),
+            hash: HashKind::Sha1,
+            is_private: false,
+            description: String::new(),
+            fork_of: None,
+            created: Timestamp(0),
+            updated: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn a_name_stands_for_what_it_stood_for_last_in_any_case() {
+        let names = KnownNames::default();
+        assert_eq!(names.get("alice", "project"), None);
+        for number in [1, 2] {
+            names.learn("Alice", "Project", Some(&repository(number)));
+            let known = Known {
+                id: RepositoryId([number; 16]),
+                hash: HashKind::Sha1,
+            };
+            assert_eq!(names.get("alice", "PROJECT"), Some(known));
+        }
+        names.learn("alice", "project", None);
+        assert_eq!(names.get("alice", "project"), None);
+    }
+
+    #[test]
+    fn so_many_names_are_known_at_most() {
+        let names = KnownNames::default();
+        for number in 0..3 * KNOWN_NAMES {
+            names.learn("alice", &format!("r{number}"), Some(&repository(1)));
+            assert!(names.names().len() <= KNOWN_NAMES);
+        }
+    }
+}
