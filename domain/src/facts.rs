@@ -64,11 +64,18 @@ impl Facts {
         sql: &str,
         params: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<Columns>, FactsError> {
+        self.query_at(ReadPoint::Linearizable, sql, params).await
+    }
+
+    /// All rows of a `SELECT`, as new as that.
+    pub(crate) async fn query_at(
+        &self,
+        point: ReadPoint,
+        sql: &str,
+        params: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Columns>, FactsError> {
         let statement = Statement::new(sql, params);
-        let rows = self
-            .storage
-            .query(ReadPoint::Linearizable, statement)
-            .await?;
+        let rows = self.storage.query(point, statement).await?;
         Ok(rows.rows.into_iter().map(Columns::new).collect())
     }
 

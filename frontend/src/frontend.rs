@@ -15,7 +15,7 @@ use crate::config::CheckedConfig;
 use crate::failing::chain;
 use crate::limits::CHORES_EVERY;
 use crate::metrics::Metrics;
-use crate::repository::{CacheError, PackCache};
+use crate::repository::{CacheError, KnownNames, PackCache};
 use crate::site::Site;
 use crate::ssh::{OpenSshError, SshDoor};
 use crate::{api, git, health, pages, server};
@@ -84,6 +84,7 @@ impl Frontend {
             metrics,
             registry,
             cache: Arc::new(cache),
+            names: KnownNames::default(),
             throttle: Throttle::default(),
             fetches,
             pushes,

@@ -68,6 +68,9 @@ pub const THROTTLED: usize = 20_000;
 /// Repositories whose refs and open packs are kept in memory.
 pub const OPEN_REPOSITORIES: usize = 256;
 
+/// Names of repositories of which it is remembered what they stand for.
+pub const KNOWN_NAMES: usize = 4096;
+
 /// Refs of all repositories that are kept in memory together.
 pub const CACHED_REFS: usize = 1_000_000;
 
@@ -81,6 +84,11 @@ pub const PUSH_ATTEMPTS: u32 = 4;
 /// How long to wait before a push is stored again: until most nodes have heard
 /// what made its session too old.
 pub const PUSH_PAUSE: Duration = Duration::from_millis(150);
+
+/// A push whose rights were read no longer ago than this, as new as everything
+/// acknowledged before, has them read again from the nearest replica; a longer
+/// one as new as that again.
+pub const RIGHTS_AGE: Duration = Duration::from_secs(1);
 
 /// The most bytes of ref commands in one entry; more are staged in parts.
 pub const COMMAND_PART_BYTES: usize = 24 << 10;

@@ -9,7 +9,7 @@ use crate::admission::Admission;
 use crate::auth::Throttle;
 use crate::config::CheckedConfig;
 use crate::metrics::Metrics;
-use crate::repository::PackCache;
+use crate::repository::{KnownNames, PackCache};
 
 /// What every request works with.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(crate) struct Site {
     /// All metrics of the process, for `/metrics`.
     pub(crate) registry: Arc<Registry>,
     pub(crate) cache: Arc<PackCache>,
+    pub(crate) names: KnownNames,
     pub(crate) throttle: Throttle,
     pub(crate) fetches: Admission,
     pub(crate) pushes: Admission,

@@ -12,6 +12,7 @@ mod deduplication;
 mod etcd;
 mod foreground;
 mod idle;
+mod long_ways;
 mod peer;
 mod rebuild;
 mod regions;
@@ -60,6 +61,8 @@ enum Figure {
     Blobs,
     /// Regions that are far apart, beside one.
     Regions,
+    /// Bulk over ways that are long and lose packets, by QUIC and by TCP.
+    LongWays,
     /// Many groups that nobody writes to.
     IdleGroups,
     /// Successive versions beside restic and borg.
@@ -87,6 +90,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             Figure::SmallWrites => small_writes::measure(place.path(), options.rounds)?,
             Figure::Blobs => blobs::measure(place.path(), options.rounds)?,
             Figure::Regions => regions::measure(place.path(), options.rounds)?,
+            Figure::LongWays => long_ways::measure(place.path(), options.rounds)?,
             Figure::IdleGroups => idle::measure(place.path(), options.rounds)?,
             Figure::Deduplication => deduplication::measure(place.path(), &options.versions)?,
             Figure::Rebuild => rebuild::measure(place.path(), options.rounds)?,

@@ -16,7 +16,6 @@ use serde_json::Value;
 use storage_node_api::{ReadPoint, RepositoryId, Slot};
 use storage_node_client::bulk::Choice;
 
-use super::content::random;
 use super::report::{Goal, Report, median, millis};
 use super::tier::{Branch, Tier};
 
@@ -28,35 +27,38 @@ const REGIONS: [&str; 9] = ["eu", "eu", "eu", "us", "us", "us", "ap", "eu", "us"
 const NODES: usize = 7;
 /// The frontends' positions among the hosts.
 const HERE: usize = 7;
-const THERE: usize = 8;
+pub(super) const THERE: usize = 8;
 /// Reads of one kind in a row.
 const READS: usize = 40;
 /// Listings by git in a row.
 const LISTINGS: usize = 12;
-/// What is sent in bulk.
-const BULK: usize = 16 << 20;
-/// Losses, in thousandths.
-const LOSSES: [u16; 3] = [0, 1, 10];
-/// Rounds of bulk at each loss.
-const BULK_ROUNDS: usize = 3;
+/// The largest packet, as everywhere between regions.
+const PACKET_BYTES: u16 = 1500;
 /// How long voters may take to be as ordered.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The cluster, its network, and where the frontends' identities are.
-struct World {
+pub(super) struct World {
     cluster: Cluster,
-    network: Network,
+    pub(super) network: Network,
     place: PathBuf,
 }
 
-/// On a thread of its own, since the thread enters the network for good.
+/// Reads and pushes.
 pub(super) fn measure(place: &Path, rounds: usize) -> anyhow::Result<Report> {
     let place = place.to_owned();
-    let measured = thread::spawn(move || in_network(&place, rounds)).join();
+    in_network(move || reads_and_pushes(&place, rounds))
+}
+
+/// On a thread of its own, since the thread enters the network for good.
+pub(super) fn in_network(
+    measure: impl FnOnce() -> anyhow::Result<Report> + Send + 'static,
+) -> anyhow::Result<Report> {
+    let measured = thread::spawn(measure).join();
     measured.map_err(|_| anyhow::anyhow!("the measurement panicked"))?
 }
 
-fn in_network(place: &Path, rounds: usize) -> anyhow::Result<Report> {
+fn reads_and_pushes(place: &Path, rounds: usize) -> anyhow::Result<Report> {
     let world = World::start(place)?;
     let mut report = Report::new("Regions 80 ms apart", "remote", "local");
     world.survive("node", &["eu=3", "us=3"], &["eu=3"])?;
@@ -69,14 +71,10 @@ fn in_network(place: &Path, rounds: usize) -> anyhow::Result<Report> {
     world.wait_for_voters(5)?;
     world.distance(0);
     world.pushes_that_survive_a_region(&local, &mut report)?;
-    world.network.heal();
-    world.survive("node", &["eu=3"], &["eu=3"])?;
-    world.wait_for_voters(3)?;
-    world.bulk(&mut report)?;
     report.note(
         "Three nodes in eu, three in us, one in ap, a frontend in each of the first two; 40 ms each way between regions. Reads: all refs of a \
          small repository by the tier's client. Pushes: `devflow bench refs`, one at a time, through the frontend of the region. \
-         Extra: remote less local, in round trips. Bulk: one blob of 16 MiB from us into three copies in eu, and back."
+         Extra: remote less local, in round trips."
             .to_owned(),
     );
     Ok(report)
@@ -98,8 +96,9 @@ fn extra(report: &mut Report, what: &str, pairs: &[(f64, f64)], goal: Goal) {
 }
 
 impl World {
-    fn start(place: &Path) -> anyhow::Result<Self> {
+    pub(super) fn start(place: &Path) -> anyhow::Result<Self> {
         let network = Network::start(REGIONS.len() + 1)?;
+        network.limit_packets(PACKET_BYTES)?;
         let mut layout = Layout::default();
         for (number, region) in REGIONS.iter().enumerate() {
             layout.hosts.push(Arc::clone(network.host(number)?));
@@ -118,7 +117,7 @@ impl World {
     }
 
     /// Puts the regions apart.
-    fn distance(&self, loss_permille: u16) {
+    pub(super) fn distance(&self, loss_permille: u16) {
         let link = Link {
             delay: ROUND_TRIP / 2,
             loss_permille,
@@ -134,7 +133,12 @@ impl World {
     }
 
     /// Orders what a success survives, where content and where voters are, from home in eu.
-    fn survive(&self, fault: &str, content: &[&str], voters: &[&str]) -> anyhow::Result<()> {
+    pub(super) fn survive(
+        &self,
+        fault: &str,
+        content: &[&str],
+        voters: &[&str],
+    ) -> anyhow::Result<()> {
         for (what, regions) in [("policy", content), ("order", voters)] {
             let mut order = Command::new(devflow()?);
             order.args(["cluster", what, "set", "--survive", fault]);
@@ -183,7 +187,7 @@ impl World {
     }
 
     /// Until each group has so many voters and its leader at home.
-    fn wait_for_voters(&self, voters: usize) -> anyhow::Result<()> {
+    pub(super) fn wait_for_voters(&self, voters: usize) -> anyhow::Result<()> {
         let began = Instant::now();
         loop {
             let status = self.cluster.status()?;
@@ -208,7 +212,7 @@ impl World {
     }
 
     /// Does something with a client in the region of a frontend.
-    fn with_tier<T: Send + 'static>(
+    pub(super) fn with_tier<T: Send + 'static>(
         &self,
         at: usize,
         choice: Choice,
@@ -318,50 +322,5 @@ impl World {
         let json: Value = serde_json::from_slice(&output.stdout)?;
         let p50 = json["runs"][0]["latency"]["p50_us"].as_f64();
         Ok(p50.context("no p50")? / 1000.0)
-    }
-
-    fn bulk(&self, report: &mut Report) -> anyhow::Result<()> {
-        for loss in LOSSES {
-            self.distance(loss);
-            let (mut writes, mut reads) = (Vec::new(), Vec::new());
-            for _ in 0..BULK_ROUNDS {
-                let quic = self.one_bulk(Choice::Quic)?;
-                let tcp = self.one_bulk(Choice::Tcp)?;
-                writes.push((quic.0, tcp.0));
-                reads.push((quic.1, tcp.1));
-            }
-            let loss = f64::from(loss) / 10.0;
-            for (what, pairs) in [("write", writes), ("read", reads)] {
-                let row = format!("bulk {what} across regions, {loss} % lost: QUIC beside TCP");
-                report.pairs(&row, "MB/s", &pairs, Goal::None);
-            }
-        }
-        Ok(())
-    }
-
-    /// MB/s of a write and a read; nought for what did not come about.
-    fn one_bulk(&self, choice: Choice) -> anyhow::Result<(f64, f64)> {
-        self.with_tier(THERE, choice, async |tier| {
-            let speed = |began: Instant| BULK as f64 / 1e6 / began.elapsed().as_secs_f64();
-            // Connections are there before.
-            let small = tier.write(random(64 << 10, &tier.runtime).into()).await?;
-            tier.read(&small, 64 << 10).await?;
-            let content = random(BULK, &tier.runtime);
-            let began = Instant::now();
-            let written = match tier.write(content.into()).await {
-                Ok(written) => written,
-                Err(error) => {
-                    eprintln!("a write did not come about: {error:#}");
-                    return Ok((0.0, 0.0));
-                }
-            };
-            let wrote = speed(began);
-            let began = Instant::now();
-            let read = tier.read(&written, BULK as u64).await;
-            if let Err(error) = &read {
-                eprintln!("a read did not come about: {error:#}");
-            }
-            Ok((wrote, if read.is_ok() { speed(began) } else { 0.0 }))
-        })
     }
 }

@@ -204,7 +204,9 @@ mod tests {
             forge.accounts.by_name("aLICE").await.unwrap(),
             Some(alice.clone())
         );
-        assert_eq!(forge.accounts.by_id(alice.id).await.unwrap(), Some(alice));
+        let point = storage_node_api::ReadPoint::Linearizable;
+        let found = forge.accounts.by_id(alice.id, point).await.unwrap();
+        assert_eq!(found, Some(alice));
         let taken = forge
             .accounts
             .create(new("alice", "other@example.org"))

@@ -1,3 +1,5 @@
+use storage_node_api::ReadPoint;
+
 use crate::AccountId;
 use crate::accounts::password::Passwords;
 use crate::accounts::{PasswordCost, USER_COLUMNS, User, is_plain, read_user};
@@ -34,9 +36,9 @@ impl Accounts {
     }
 
     /// The active account of that id.
-    pub async fn by_id(&self, id: AccountId) -> Result<Option<User>, FactsError> {
+    pub async fn by_id(&self, id: AccountId, point: ReadPoint) -> Result<Option<User>, FactsError> {
         let sql = format!("SELECT {USER_COLUMNS} FROM users u WHERE u.id = $1 AND u.is_active = 1");
-        let rows = self.facts.query(&sql, [id.into()]).await?;
+        let rows = self.facts.query_at(point, &sql, [id.into()]).await?;
         rows.into_iter()
             .next()
             .map(|mut row| read_user(&mut row))

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use storage_node_api::ReadPoint;
+
 use crate::facts::FactsError;
 use crate::keys::{AddKeyError, Holder, KeyOwner, NewKey, RemoveKeyError};
 use crate::permissions::{Access, Action, Reason, authorize};
@@ -23,6 +25,11 @@ fn new<'a>(title: &'a str, text: &'a str) -> NewKey<'a> {
         text,
         read_only: true,
     }
+}
+
+async fn present(forge: &Forge, viewer: &Viewer) -> Viewer {
+    let present = forge.present(viewer, ReadPoint::Linearizable).await;
+    present.unwrap()
 }
 
 async fn private_repository(forge: &Forge, owner: &User, name: &str) -> Repository {
@@ -53,9 +60,9 @@ async fn a_key_stands_for_its_account_until_it_is_removed() {
     };
     assert_eq!((&user, &found), (&alice, &key));
     let viewer = Viewer::with_key(user, key.id);
-    assert_eq!(forge.refresh(&viewer).await.unwrap(), viewer);
+    assert_eq!(present(&forge, &viewer).await, viewer);
     forge.keys.remove(owner, key.id).await.unwrap();
-    assert_eq!(forge.refresh(&viewer).await.unwrap(), Viewer::Anonymous);
+    assert_eq!(present(&forge, &viewer).await, Viewer::Anonymous);
     assert_eq!(forge.keys.holder(FINGERPRINT).await.unwrap(), None);
     let again = forge.keys.remove(owner, key.id).await;
     assert_eq!(again, Err(RemoveKeyError::NotFound));
@@ -131,9 +138,9 @@ async fn a_deploy_key_is_let_into_its_repository_alone() {
         for stranger in [Some(&other), None] {
             assert_eq!(authorize(&viewer, Action::Read, stranger), Access::Hidden);
         }
-        assert_eq!(forge.refresh(&viewer).await.unwrap(), viewer);
+        assert_eq!(present(&forge, &viewer).await, viewer);
         forge.keys.remove(owner, key.id).await.unwrap();
-        assert_eq!(forge.refresh(&viewer).await.unwrap(), Viewer::Anonymous);
+        assert_eq!(present(&forge, &viewer).await, Viewer::Anonymous);
     }
 }
 
@@ -179,11 +186,11 @@ async fn a_certificate_is_good_until_its_end() {
     let alice = user(&forge, "alice").await;
     let end = forge.keys.facts.now().plus(Duration::from_secs(60));
     let viewer = Viewer::with_certificate(alice.clone(), Some(end));
-    assert_eq!(forge.refresh(&viewer).await.unwrap(), viewer);
+    assert_eq!(present(&forge, &viewer).await, viewer);
     clock.advance(Duration::from_secs(60));
-    assert_eq!(forge.refresh(&viewer).await.unwrap(), Viewer::Anonymous);
+    assert_eq!(present(&forge, &viewer).await, Viewer::Anonymous);
     let endless = Viewer::with_certificate(alice, None);
-    assert_eq!(forge.refresh(&endless).await.unwrap(), endless);
+    assert_eq!(present(&forge, &endless).await, endless);
 }
 
 #[tokio::test]

@@ -1,31 +1,44 @@
+use storage_node_api::ReadPoint;
+
 use crate::accounts::{USER_COLUMNS, read_user};
 use crate::facts::{FactsError, time};
 use crate::keys::{DEPLOY_COLUMNS, DeployKey, read_deploy_key};
 use crate::permissions::{Means, SignedIn, Viewer};
 use crate::tokens::Scopes;
-use crate::{Forge, KeyId, TokenId, User};
+use crate::{Forge, KeyId, Repository, RepositoryKey, TokenId, User};
 
 impl Forge {
+    /// The viewer and a repository as they are now, both read at once.
+    ///
+    /// For long requests, before what they lead to takes effect.
+    pub async fn refresh(
+        &self,
+        viewer: &Viewer,
+        repository: RepositoryKey,
+        point: ReadPoint,
+    ) -> Result<(Viewer, Option<Repository>), FactsError> {
+        let repository = self.repositories.by_key_at(repository, point);
+        tokio::try_join!(self.present(viewer, point), repository)
+    }
+
     /// The viewer as it is now: with the account's present rights, and nobody
     /// in particular if the account, token, session, key or certificate has
     /// ended since.
-    ///
-    /// For long requests, before what they lead to takes effect.
-    pub async fn refresh(&self, viewer: &Viewer) -> Result<Viewer, FactsError> {
+    pub async fn present(&self, viewer: &Viewer, point: ReadPoint) -> Result<Viewer, FactsError> {
         let someone = match viewer {
             Viewer::Anonymous => return Ok(Viewer::Anonymous),
-            Viewer::DeployKey(key) => return self.deploy_key(key).await,
+            Viewer::DeployKey(key) => return self.deploy_key(key, point).await,
             Viewer::SignedIn(someone) => someone,
         };
         let now = match someone.means {
             Means::Certificate { until: Some(until) } if until <= self.accounts.facts.now() => None,
             Means::Password | Means::Certificate { .. } => {
-                let user = self.accounts.by_id(someone.user.id).await?;
+                let user = self.accounts.by_id(someone.user.id, point).await?;
                 user.map(|user| (user, Scopes::all()))
             }
-            Means::Token(id) | Means::Session(id) => self.holder(id).await?,
+            Means::Token(id) | Means::Session(id) => self.holder(id, point).await?,
             Means::Key(id) => {
-                let user = self.key_holder(id).await?;
+                let user = self.key_holder(id, point).await?;
                 user.map(|user| (user, Scopes::all()))
             }
         };
@@ -39,12 +52,12 @@ impl Forge {
     }
 
     /// The account whose key it still is.
-    async fn key_holder(&self, id: KeyId) -> Result<Option<User>, FactsError> {
+    async fn key_holder(&self, id: KeyId, point: ReadPoint) -> Result<Option<User>, FactsError> {
         let sql = format!(
             "SELECT {USER_COLUMNS} FROM keys k JOIN users u ON u.id = k.user_id \
              WHERE k.id = $1 AND k.repository_id IS NULL AND u.is_active = 1"
         );
-        let rows = self.accounts.facts.query(&sql, [id.into()]).await?;
+        let rows = self.accounts.facts.query_at(point, &sql, [id.into()]).await?;
         rows.into_iter()
             .next()
             .map(|mut row| read_user(&mut row))
@@ -52,12 +65,13 @@ impl Forge {
     }
 
     /// The key as it is now, if it is still there.
-    async fn deploy_key(&self, key: &DeployKey) -> Result<Viewer, FactsError> {
+    async fn deploy_key(&self, key: &DeployKey, point: ReadPoint) -> Result<Viewer, FactsError> {
         let sql = format!(
             "SELECT {DEPLOY_COLUMNS} FROM keys k \
              WHERE k.id = $1 AND k.repository_id IS NOT NULL"
         );
-        let rows = self.accounts.facts.query(&sql, [key.id.into()]).await?;
+        let facts = &self.accounts.facts;
+        let rows = facts.query_at(point, &sql, [key.id.into()]).await?;
         match rows.into_iter().next() {
             Some(mut row) => Ok(Viewer::DeployKey(read_deploy_key(&mut row)?)),
             None => Ok(Viewer::Anonymous),
@@ -65,13 +79,18 @@ impl Forge {
     }
 
     /// The account and scopes of a token or session that is still good.
-    async fn holder(&self, id: TokenId) -> Result<Option<(User, Scopes)>, FactsError> {
+    async fn holder(
+        &self,
+        id: TokenId,
+        point: ReadPoint,
+    ) -> Result<Option<(User, Scopes)>, FactsError> {
         let facts = &self.accounts.facts;
         let sql = format!(
             "SELECT {USER_COLUMNS}, t.scopes FROM tokens t JOIN users u ON u.id = t.user_id \
              WHERE t.id = $1 AND (t.expires IS NULL OR t.expires > $2) AND u.is_active = 1"
         );
-        let rows = facts.query(&sql, [id.into(), time(facts.now())]).await?;
+        let params = [id.into(), time(facts.now())];
+        let rows = facts.query_at(point, &sql, params).await?;
         let Some(mut row) = rows.into_iter().next() else {
             return Ok(None);
         };
@@ -81,9 +100,11 @@ impl Forge {
 
 #[cfg(test)]
 mod tests {
-    use crate::Viewer;
+    use storage_node_api::ReadPoint;
+
     use crate::testing::{forge, user};
     use crate::tokens::{NewToken, Scopes};
+    use crate::{RepositoryKey, Viewer};
 
     #[tokio::test]
     async fn a_revoked_token_makes_its_holder_nobody() {
@@ -96,10 +117,18 @@ mod tests {
         };
         let (_, secret) = forge.tokens.create(alice.id, new).await.unwrap();
         let viewer = Viewer::with_token(forge.tokens.authenticate(&secret).await.unwrap());
-        assert_eq!(forge.refresh(&viewer).await.unwrap(), viewer);
+        let nothing = RepositoryKey(7);
+        for point in [ReadPoint::Linearizable, ReadPoint::Stale] {
+            let present = forge.refresh(&viewer, nothing, point).await.unwrap();
+            assert_eq!(present, (viewer.clone(), None));
+        }
         forge.tokens.revoke(alice.id, "ci").await.unwrap();
-        assert_eq!(forge.refresh(&viewer).await.unwrap(), Viewer::Anonymous);
+        for point in [ReadPoint::Linearizable, ReadPoint::Stale] {
+            let present = forge.refresh(&viewer, nothing, point).await.unwrap();
+            assert_eq!(present, (Viewer::Anonymous, None));
+        }
         let viewer = Viewer::with_password(alice);
-        assert_eq!(forge.refresh(&viewer).await.unwrap(), viewer);
+        let present = forge.refresh(&viewer, nothing, ReadPoint::Stale).await;
+        assert_eq!(present.unwrap(), (viewer, None));
     }
 }

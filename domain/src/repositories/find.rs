@@ -1,5 +1,5 @@
-use storage_node_api::RepositoryId;
 use storage_node_api::metadata::Value;
+use storage_node_api::{ReadPoint, RepositoryId};
 
 use crate::RepositoryKey;
 use crate::accounts::is_plain;
@@ -20,7 +20,19 @@ impl Repositories {
 
     /// The repository of that id.
     pub async fn by_key(&self, key: RepositoryKey) -> Result<Option<Repository>, FactsError> {
-        let row = self.any_by_key(key).await?;
+        self.by_key_at(key, ReadPoint::Linearizable).await
+    }
+
+    /// The repository of that id, as new as that.
+    pub(crate) async fn by_key_at(
+        &self,
+        key: RepositoryKey,
+        point: ReadPoint,
+    ) -> Result<Option<Repository>, FactsError> {
+        let sql = format!("{ROW} WHERE r.id = $1");
+        let rows = self.facts.query_at(point, &sql, [key.into()]).await?;
+        let row = rows.into_iter().next();
+        let row = row.map(|mut row| read_row(&mut row)).transpose()?;
         Ok(row
             .filter(|row| row.state == State::Active)
             .map(|row| row.repository))
@@ -44,16 +56,6 @@ impl Repositories {
         let mut row = rows.into_iter().next();
         let removed = row.as_mut().map(read_removed).transpose()?;
         Ok(removed.map(|removed| removed.repository))
-    }
-
-    /// The row of that id, in whatever state.
-    pub(crate) async fn any_by_key(&self, key: RepositoryKey) -> Result<Option<Row>, FactsError> {
-        let sql = format!("{ROW} WHERE r.id = $1");
-        let rows = self.facts.query(&sql, [key.into()]).await?;
-        rows.into_iter()
-            .next()
-            .map(|mut row| read_row(&mut row))
-            .transpose()
     }
 
     pub(crate) async fn row(&self, owner: &str, name: &str) -> Result<Option<Row>, FactsError> {

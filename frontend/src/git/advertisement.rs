@@ -3,7 +3,6 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
-use domain::Viewer;
 use git_serve::{Policy, ProtocolVersion, Repository, Service, Transport, advertise};
 use http::StatusCode;
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use crate::admission::{Cost, Tenant};
 use crate::git::GitError;
 use crate::git::answer::answer;
+use crate::git::asked::{Asked, Needs};
 use crate::git::policy::policy;
 use crate::git::resolve::{Target, resolve};
 use crate::git::service::version;
@@ -19,36 +19,41 @@ use crate::request::{Peer, RequestId};
 use crate::site::Site;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Wanted {
     service: Option<String>,
 }
 
 /// `GET info/refs`.
 pub(super) async fn info_refs(
     State(site): State<Arc<Site>>,
-    Extension(viewer): Extension<Viewer>,
     Extension(id): Extension<RequestId>,
     Path((owner, name)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
+    Query(wanted): Query<Wanted>,
     request: Request,
 ) -> Result<Response, GitError> {
-    let tenant = Tenant::of(&viewer, Peer::of(request.extensions()));
     let headers = request.headers();
-    let Some(service) = asked.service else {
+    let Some(service) = wanted.service else {
         return Err(super::dumb::refusal());
     };
     let Some(service) = Service::from_name(&service) else {
         let message = "unknown service: this server has git-upload-pack and git-receive-pack";
         return Err(GitError::new(StatusCode::FORBIDDEN, message));
     };
+    let (peer, version) = (Peer::of(request.extensions()), version(headers));
+    let path = (owner.as_str(), name.as_str());
+    let needs = Needs::of_advertisement(service, version);
+    let asked = Asked::read(&site, headers, peer, path, (service, needs)).await?;
+    let tenant = Tenant::of(&asked.viewer, peer);
     let repository: Box<dyn Repository> =
-        match resolve(&site, &viewer, service, &owner, &name).await? {
-            Target::Existing(row) => Box::new(StorageRepository::new(site.cache.clone(), &row)),
+        match resolve(&site, &asked.viewer, service, path, asked.found)? {
+            Target::Existing(row) => {
+                let repository = StorageRepository::new(site.cache.clone(), &row);
+                Box::new(repository.with_refs(asked.refs))
+            }
             Target::New { .. } => Box::new(Absent),
         };
     let turn = site.requests.enter(tenant, Cost::ONE).await?;
     let policy = policy(&site.config.config, id.to_string());
-    let version = version(headers);
     let content_type = service.advertisement_content_type();
     let said = answer(&site, "advertisement", content_type, None, move |output| {
         Box::pin(async move {

@@ -7,6 +7,7 @@
 
 mod advertisement;
 mod answer;
+mod asked;
 mod dumb;
 mod error;
 mod input;
@@ -16,6 +17,7 @@ mod routes;
 mod service;
 
 pub(crate) use answer::note;
+pub(crate) use asked::{Asked, Needs};
 pub(crate) use error::GitError;
 pub(crate) use policy::policy;
 pub(crate) use resolve::{Target, create, resolve};

@@ -31,15 +31,14 @@ pub(super) fn action(service: Service) -> Action {
 
 /// The repository that the path names, with or without `.git`, if the viewer
 /// may use it for the service.
-pub(crate) async fn resolve(
+pub(crate) fn resolve(
     site: &Site,
     viewer: &Viewer,
     service: Service,
-    owner: &str,
-    name: &str,
+    (owner, name): (&str, &str),
+    repository: Option<Repository>,
 ) -> Result<Target, GitError> {
     let name = name.strip_suffix(".git").unwrap_or(name);
-    let repository = site.forge.repositories.find(owner, name).await?;
     match (
         authorize(viewer, action(service), repository.as_ref()),
         repository,
@@ -93,7 +92,9 @@ pub(crate) async fn create(
     match site.forge.repositories.create(owner.into(), new).await {
         Ok(repository) => Ok(repository),
         Err(CreateRepositoryError::NameTaken(_)) => {
-            match resolve(site, viewer, Service::ReceivePack, &owner.name, name).await? {
+            let path = (owner.name.as_str(), name);
+            let found = site.forge.repositories.find(path.0, path.1).await?;
+            match resolve(site, viewer, Service::ReceivePack, path, found)? {
                 Target::Existing(repository) => Ok(*repository),
                 Target::New { .. } => Err(GitError::not_found()),
             }

@@ -3,13 +3,15 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use domain::{Commits, Repository as Row, Viewer};
+use domain::{Commits, Repository as Row};
 use git_serve::{Mode, ProtocolVersion, Repository, Service, receive_pack, upload_pack};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 
 use crate::admission::{Cost, Tenant, Turn};
 use crate::git::GitError;
 use crate::git::answer::answer;
+use crate::git::asked::{Asked, Needs};
 use crate::git::input::input;
 use crate::git::policy::policy;
 use crate::git::resolve::{Target, create, resolve};
@@ -32,16 +34,14 @@ pub(super) fn version(headers: &HeaderMap) -> ProtocolVersion {
 /// `POST git-upload-pack`: fetches and clones.
 pub(super) async fn fetch(
     State(site): State<Arc<Site>>,
-    Extension(viewer): Extension<Viewer>,
     Extension(id): Extension<RequestId>,
     Path((owner, name)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, GitError> {
     let service = Service::UploadPack;
     let (parts, body) = request.into_parts();
-    let tenant = Tenant::of(&viewer, Peer::of(&parts.extensions));
-    let entered = enter_fetch(&site, &viewer, tenant, &parts.headers, &owner, &name);
-    let (row, turn) = match entered.await {
+    let entered = enter_fetch(&site, &parts, (&owner, &name)).await;
+    let (repository, turn) = match entered {
         Ok(entered) => entered,
         Err(error) => {
             refuse_body(&parts.headers, body, &site.runtime).await;
@@ -49,10 +49,9 @@ pub(super) async fn fetch(
         }
     };
     let (input, fault) = input(&site, service, &parts.headers, body)?;
-    let repository = StorageRepository::new(site.cache.clone(), &row);
     let policy = policy(&site.config.config, id.to_string());
     let version = version(&parts.headers);
-    tracing::debug!(repo.id = %row.storage, ?version, "fetch");
+    tracing::debug!(?repository, ?version, "fetch");
     let content_type = service.result_content_type();
     let answered = answer(
         &site,
@@ -80,16 +79,13 @@ pub(super) async fn fetch(
 /// `POST git-receive-pack`: pushes.
 pub(super) async fn push(
     State(site): State<Arc<Site>>,
-    Extension(viewer): Extension<Viewer>,
     Extension(id): Extension<RequestId>,
     Path((owner, name)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, GitError> {
     let service = Service::ReceivePack;
     let (parts, body) = request.into_parts();
-    let tenant = Tenant::of(&viewer, Peer::of(&parts.extensions));
-    let entered = enter_push(&site, &viewer, tenant, &parts.headers, &owner, &name);
-    let (target, turn) = match entered.await {
+    let (asked, target, turn) = match enter_push(&site, &parts, (&owner, &name)).await {
         Ok(entered) => entered,
         Err(error) => {
             refuse_body(&parts.headers, body, &site.runtime).await;
@@ -98,13 +94,12 @@ pub(super) async fn push(
     };
     let (input, fault) = input(&site, service, &parts.headers, body)?;
     let repository: Box<dyn Repository> = match target {
-        Target::Existing(row) => for_push(&site, &viewer, &row),
+        Target::Existing(row) => for_push(&site, asked, &row),
         Target::New { .. } if is_probe(&parts.headers) => Box::new(Absent),
-        Target::New { owner, name } => for_push(
-            &site,
-            &viewer,
-            &create(&site, &viewer, &owner, &name).await?,
-        ),
+        Target::New { owner, name } => {
+            let row = create(&site, &asked.viewer, &owner, &name).await?;
+            for_push(&site, asked, &row)
+        }
     };
     let policy = policy(&site.config.config, id.to_string());
     let version = version(&parts.headers);
@@ -135,17 +130,20 @@ pub(super) async fn push(
 /// Checks a fetch before its body is looked at, and waits for its turn.
 async fn enter_fetch(
     site: &Site,
-    viewer: &Viewer,
-    tenant: Tenant,
-    headers: &HeaderMap,
-    owner: &str,
-    name: &str,
-) -> Result<(Box<Row>, Turn), GitError> {
-    check_content_type(headers, Service::UploadPack)?;
-    match resolve(site, viewer, Service::UploadPack, owner, name).await? {
+    parts: &Parts,
+    path: (&str, &str),
+) -> Result<(StorageRepository, Turn), GitError> {
+    let (peer, service) = (Peer::of(&parts.extensions), Service::UploadPack);
+    let wanted = (service, Needs::Refs);
+    let asked = Asked::read(site, &parts.headers, peer, path, wanted).await?;
+    check_content_type(&parts.headers, service)?;
+    match resolve(site, &asked.viewer, service, path, asked.found)? {
         Target::Existing(row) => {
             let cost = Cost::of_fetch(site.cache.stored_bytes(row.storage));
-            Ok((row, site.fetches.enter(tenant, cost).await?))
+            let tenant = Tenant::of(&asked.viewer, peer);
+            let turn = site.fetches.enter(tenant, cost).await?;
+            let repository = StorageRepository::new(site.cache.clone(), &row);
+            Ok((repository.with_refs(asked.refs), turn))
         }
         Target::New { .. } => Err(GitError::not_found()),
     }
@@ -154,28 +152,31 @@ async fn enter_fetch(
 /// Checks a push before its body is looked at, and waits for its turn.
 async fn enter_push(
     site: &Site,
-    viewer: &Viewer,
-    tenant: Tenant,
-    headers: &HeaderMap,
-    owner: &str,
-    name: &str,
-) -> Result<(Target, Turn), GitError> {
-    check_content_type(headers, Service::ReceivePack)?;
-    let target = resolve(site, viewer, Service::ReceivePack, owner, name).await?;
-    let cost = Cost::of_push(content_length(headers));
-    Ok((target, site.pushes.enter(tenant, cost).await?))
+    parts: &Parts,
+    path: (&str, &str),
+) -> Result<(Asked, Target, Turn), GitError> {
+    let (peer, service) = (Peer::of(&parts.extensions), Service::ReceivePack);
+    let wanted = (service, Needs::Refs);
+    let mut asked = Asked::read(site, &parts.headers, peer, path, wanted).await?;
+    check_content_type(&parts.headers, service)?;
+    let target = resolve(site, &asked.viewer, service, path, asked.found.take())?;
+    let cost = Cost::of_push(content_length(&parts.headers));
+    let tenant = Tenant::of(&asked.viewer, peer);
+    let turn = site.pushes.enter(tenant, cost).await?;
+    Ok((asked, target, turn))
 }
 
-/// A repository to push to with the viewer's right.
-pub(crate) fn for_push(site: &Site, viewer: &Viewer, row: &Row) -> Box<dyn Repository> {
+/// A repository to push to by the right of who asked.
+pub(crate) fn for_push(site: &Site, asked: Asked, row: &Row) -> Box<dyn Repository> {
     tracing::debug!(repo.id = %row.storage, "push");
     let authority = Authority {
         forge: site.forge.clone(),
-        viewer: viewer.clone(),
+        viewer: asked.viewer,
         repository: row.key,
+        read_at: asked.at,
     };
     let commits = Commits::new(site.storage.clone(), site.runtime.clone());
-    let repository = StorageRepository::new(site.cache.clone(), row);
+    let repository = StorageRepository::new(site.cache.clone(), row).with_refs(asked.refs);
     Box::new(repository.for_push(authority, commits, site.config.config.push_threads))
 }
 

@@ -6,14 +6,18 @@
 //! storage, and becomes visible by one commit in the repository's group.
 
 mod absent;
+mod ahead;
 mod cache;
+mod names;
 mod push;
 mod refs;
 mod storage_repository;
 mod view;
 
 pub(crate) use absent::Absent;
+pub(crate) use ahead::RefsAhead;
 pub use cache::{CacheError, PackCache};
+pub(crate) use names::KnownNames;
 pub(crate) use push::Authority;
 pub use storage_repository::StorageRepository;
 pub(crate) use view::{View, ViewError};

@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use domain::{Commits, Repository as Row};
@@ -9,6 +9,7 @@ use git_pack::Objects;
 use git_serve::{PushSession, RefSnapshot, Repository, RepositoryError};
 
 use crate::failing::Failing;
+use crate::repository::RefsAhead;
 use crate::repository::cache::{CacheError, Entry, PackCache};
 use crate::repository::push::{Authority, StoragePush};
 
@@ -18,6 +19,8 @@ pub struct StorageRepository {
     pub(super) entry: Arc<Entry>,
     /// The newest version of the refs that this request has seen.
     seen: AtomicU64,
+    /// What the first who asks for the refs gets.
+    ahead: Mutex<Option<RefsAhead>>,
     pusher: Option<Pusher>,
 }
 
@@ -37,8 +40,16 @@ impl StorageRepository {
             cache,
             entry,
             seen: AtomicU64::new(0),
+            ahead: Mutex::default(),
             pusher: None,
         }
+    }
+
+    /// The same repository, with refs that are on their way; those of another
+    /// are left alone.
+    pub(crate) fn with_refs(mut self, ahead: Option<RefsAhead>) -> Self {
+        self.ahead = Mutex::new(ahead.filter(|ahead| ahead.id() == self.entry.id));
+        self
     }
 
     /// The same repository, to push to with that authority. `threads` is how
@@ -78,11 +89,22 @@ impl Repository for StorageRepository {
     }
 
     async fn refs(&self) -> Result<Arc<RefSnapshot>, RepositoryError> {
-        let refs = self
-            .cache
-            .refs(&self.entry)
-            .await
-            .map_err(because("read refs"))?;
+        let ahead = self
+            .ahead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let ahead = match ahead {
+            Some(ahead) => ahead.take().await,
+            None => None,
+        };
+        let refs = match ahead {
+            Some(refs) => refs,
+            None => {
+                let refs = self.cache.refs(&self.entry).await;
+                refs.map_err(because("read refs"))?
+            }
+        };
         self.seen.fetch_max(refs.version, Ordering::Relaxed);
         Ok(Arc::clone(&refs.snapshot))
     }

@@ -2,11 +2,12 @@ use domain::Viewer;
 use frontend_ssh::{Call, Command, Status, Verb};
 use git_serve::{ProtocolVersion, ServeError, Service};
 use http::StatusCode;
+use storage_node_api::ReadPoint;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tracing::Instrument;
 
 use crate::admission::Tenant;
-use crate::git::{GitError, Target, resolve};
+use crate::git::{Asked, GitError, Needs, Target, resolve};
 use crate::request::Peer;
 use crate::site::Site;
 use crate::ssh::fetch::fetch;
@@ -16,7 +17,7 @@ use crate::ssh::shell::Caller;
 /// What a service is run with.
 pub(super) struct Served<'a> {
     pub(super) site: &'a Site,
-    pub(super) viewer: Viewer,
+    pub(super) asked: Asked,
     pub(super) tenant: Tenant,
     pub(super) target: Target,
     pub(super) version: ProtocolVersion,
@@ -50,11 +51,11 @@ pub(super) async fn serve(site: &Site, call: Call<'_, Caller>) -> Status {
     );
     let running = async {
         let service = service(&command)?;
-        let (viewer, target) = admit(site, &caller.viewer, service, &command).await?;
+        let (asked, target) = admit(site, &caller.viewer, service, &command).await?;
         let served = Served {
             site,
-            tenant: Tenant::of(&viewer, Peer(address)),
-            viewer,
+            tenant: Tenant::of(&asked.viewer, Peer(address)),
+            asked,
             target,
             version: ProtocolVersion::from_header(&protocol),
             id,
@@ -104,22 +105,16 @@ async fn admit(
     viewer: &Viewer,
     service: Service,
     command: &Command,
-) -> Result<(Viewer, Target), GitError> {
-    let (owner, name) = (&command.owner, &command.name);
-    let (now, target) = tokio::join!(
-        site.forge.refresh(viewer),
-        resolve(site, viewer, service, owner, name),
-    );
-    let now = now?;
-    if now == *viewer {
-        return Ok((now, target?));
-    }
-    if now == Viewer::Anonymous {
+) -> Result<(Asked, Target), GitError> {
+    let path = (command.owner.as_str(), command.name.as_str());
+    let now = async { Ok(site.forge.present(viewer, ReadPoint::Linearizable).await?) };
+    let mut asked = Asked::with(site, now, path, Needs::Refs).await?;
+    if asked.viewer == Viewer::Anonymous {
         return Err(GitError::new(
             StatusCode::FORBIDDEN,
             "what you signed in with is no longer valid",
         ));
     }
-    let target = resolve(site, &now, service, owner, name).await?;
-    Ok((now, target))
+    let target = resolve(site, &asked.viewer, service, path, asked.found.take())?;
+    Ok((asked, target))
 }

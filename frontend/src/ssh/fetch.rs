@@ -10,6 +10,7 @@ use crate::ssh::call::Served;
 pub(super) async fn fetch(served: Served<'_>) -> Result<Result<(), ServeError>, GitError> {
     let Served {
         site,
+        asked,
         tenant,
         target,
         version,
@@ -23,7 +24,7 @@ pub(super) async fn fetch(served: Served<'_>) -> Result<Result<(), ServeError>, 
     };
     let cost = Cost::of_fetch(site.cache.stored_bytes(row.storage));
     let _turn = site.fetches.enter(tenant, cost).await?;
-    let repository = StorageRepository::new(site.cache.clone(), &row);
+    let repository = StorageRepository::new(site.cache.clone(), &row).with_refs(asked.refs);
     let policy = policy(&site.config.config, id);
     tracing::debug!(repo.id = %row.storage, ?version, "fetch");
     let input = input.take(site.config.config.max_negotiation_bytes);

@@ -12,7 +12,7 @@ use crate::ssh::unmade::Unmade;
 pub(super) async fn push(served: Served<'_>) -> Result<Result<(), ServeError>, GitError> {
     let Served {
         site,
-        viewer,
+        asked,
         tenant,
         target,
         version,
@@ -23,10 +23,11 @@ pub(super) async fn push(served: Served<'_>) -> Result<Result<(), ServeError>, G
     // How long it will be is not known before it comes.
     let _turn = site.pushes.enter(tenant, Cost::ONE).await?;
     let repository: Box<dyn Repository + '_> = match target {
-        Target::Existing(row) => for_push(site, &viewer, &row),
+        Target::Existing(row) => for_push(site, asked, &row),
         Target::New { owner, name } => Box::new(Unmade {
             site,
-            viewer,
+            viewer: asked.viewer,
+            asked_at: asked.at,
             owner,
             name,
         }),

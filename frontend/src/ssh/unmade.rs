@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{User, Viewer};
@@ -7,7 +8,7 @@ use git_id::HashKind;
 use git_pack::Objects;
 use git_serve::{PushSession, RefSnapshot, Repository, RepositoryError};
 
-use crate::git::{create, for_push};
+use crate::git::{Asked, create, for_push};
 use crate::repository::Absent;
 use crate::site::Site;
 
@@ -15,6 +16,8 @@ use crate::site::Site;
 pub(super) struct Unmade<'a> {
     pub(super) site: &'a Site,
     pub(super) viewer: Viewer,
+    /// When the viewer's right was read.
+    pub(super) asked_at: Duration,
     pub(super) owner: Box<User>,
     pub(super) name: String,
 }
@@ -52,6 +55,12 @@ impl Repository for Unmade<'_> {
             action: "make the repository",
             source: NotMade(error.message().to_owned()).into(),
         })?;
-        for_push(self.site, &self.viewer, &row).begin_push().await
+        let asked = Asked {
+            viewer: self.viewer.clone(),
+            found: None,
+            refs: None,
+            at: self.asked_at,
+        };
+        for_push(self.site, asked, &row).begin_push().await
     }
 }

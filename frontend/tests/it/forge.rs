@@ -51,12 +51,16 @@ impl TestForge {
 
     /// Starts a frontend whose time passes as the test says; all else is real.
     pub(crate) async fn start_in_slow_motion() -> (Self, ManualClock) {
+        Self::start_slowly_over(Arc::new(MemoryStorage::new(Runtime::real()))).await
+    }
+
+    /// The same over a storage of the test's own.
+    pub(crate) async fn start_slowly_over(storage: Arc<dyn Storage>) -> (Self, ManualClock) {
         let (simulated, clock) = Runtime::simulated(1);
         let runtime = Runtime {
             clock: simulated.clock,
             ..Runtime::real()
         };
-        let storage = Arc::new(MemoryStorage::new(Runtime::real()));
         (Self::start_in(runtime, storage, |_| {}).await, clock)
     }
 

@@ -13,5 +13,6 @@ mod http;
 mod pages;
 mod partial;
 mod rest;
+mod rounds;
 mod ssh;
 mod undelete;

@@ -80,6 +80,15 @@ impl Host {
         move_into_link_name_space(self.space.as_fd(), kind).context("enter a network namespace")
     }
 
+    /// Lets it send no larger packets than this.
+    pub(super) fn limit_packets(&self, bytes: u16) -> anyhow::Result<()> {
+        let mtu = bytes.to_string();
+        self.run(move || {
+            let device = ["link", "set", tun::NAME, "mtu"];
+            run(Command::new("ip").args(device).arg(mtu))
+        })?
+    }
+
     /// Puts an empty memory file system of this size at `directory`, seen only
     /// from this host.
     pub fn mount(&self, directory: &std::path::Path, bytes: u64) -> anyhow::Result<()> {

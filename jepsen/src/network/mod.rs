@@ -61,6 +61,14 @@ impl Network {
             .with_context(|| format!("no host {number}"))
     }
 
+    /// Lets hosts send no larger packets than this, with their headers: long ways
+    /// have the 1,500 bytes of Ethernet.
+    pub fn limit_packets(&self, bytes: u16) -> anyhow::Result<()> {
+        self.hosts
+            .iter()
+            .try_for_each(|host| host.limit_packets(bytes))
+    }
+
     /// Changes what happens to packets from one host to another.
     pub fn set(&self, from: usize, to: usize, link: Link) {
         self.switch.set(from, to, link);

@@ -1,8 +1,8 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use git_id::HashKind;
 use git_pack::Objects;
-use storage_node_api::RepositoryId;
+use storage_node_api::{DedupDomain, RepositoryId};
 
 use crate::repository::refs::VersionedRefs;
 
@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     /// once however many ask.
     pub(crate) open: tokio::sync::Mutex<Option<OpenPacks>>,
     refs: Mutex<Option<Arc<VersionedRefs>>>,
+    /// Where its chunks are shared, once that was read. It never changes.
+    pub(crate) domain: OnceLock<DedupDomain>,
 }
 
 /// The packs of a repository at a version.
@@ -32,6 +34,7 @@ impl Entry {
             hash,
             open: tokio::sync::Mutex::new(None),
             refs: Mutex::new(None),
+            domain: OnceLock::new(),
         }
     }
 

@@ -29,24 +29,10 @@ impl PackCache {
             return Ok(held.objects.clone());
         }
         let known = open.as_ref().map(|held| held.version);
-        let query = Query::Packs {
-            repository: entry.id,
-            known,
-        };
-        let list = match self
-            .storage
-            .read(entry.id.slot(), ReadPoint::Linearizable, query)
-            .await?
-        {
-            Answer::Packs(Some(list)) => list,
-            Answer::Packs(None) => return Err(CacheError::Gone(entry.id)),
-            Answer::Unchanged => {
-                return match &*open {
-                    Some(held) => Ok(held.objects.clone()),
-                    None => Err(CacheError::UnexpectedAnswer),
-                };
-            }
-            _ => return Err(CacheError::UnexpectedAnswer),
+        let list = match (self.list(entry, known, at_least).await?, &*open) {
+            (Some(list), _) => list,
+            (None, Some(held)) => return Ok(held.objects.clone()),
+            (None, None) => return Err(CacheError::UnexpectedAnswer),
         };
         let held = open.as_ref().map(|held| held.objects.clone());
         let objects = match self.fill(entry, held, &list).await {
@@ -66,6 +52,57 @@ impl PackCache {
         Ok(objects)
     }
 
+    /// The packs at that version or a later one; nothing if the known version is
+    /// the last. The replica that is nearest mostly has what the refs were just
+    /// read from.
+    async fn list(
+        &self,
+        entry: &Entry,
+        known: Option<u64>,
+        at_least: u64,
+    ) -> Result<Option<PackList>, CacheError> {
+        let query = Query::Packs {
+            repository: entry.id,
+            known,
+        };
+        for point in [ReadPoint::Stale, ReadPoint::Linearizable] {
+            let is_last = point == ReadPoint::Linearizable;
+            match self
+                .storage
+                .read(entry.id.slot(), point, query.clone())
+                .await?
+            {
+                Answer::Packs(Some(list)) if is_last || list.version >= at_least => {
+                    return Ok(Some(list));
+                }
+                Answer::Packs(None) if is_last => return Err(CacheError::Gone(entry.id)),
+                Answer::Unchanged if is_last => return Ok(None),
+                Answer::Packs(_) | Answer::Unchanged => {}
+                _ => return Err(CacheError::UnexpectedAnswer),
+            }
+        }
+        Err(CacheError::UnexpectedAnswer)
+    }
+
+    /// The domain in which the repository's chunks are shared.
+    pub(crate) async fn domain(&self, entry: &Entry) -> Result<DedupDomain, CacheError> {
+        if let Some(known) = entry.domain.get() {
+            return Ok(*known);
+        }
+        // It never changes: any replica's will do, if it has the repository.
+        for point in [ReadPoint::Stale, ReadPoint::Linearizable] {
+            let query = Query::Repository(entry.id);
+            match self.storage.read(entry.id.slot(), point, query).await? {
+                Answer::Repository(Some(record)) => {
+                    return Ok(*entry.domain.get_or_init(|| record.domain));
+                }
+                Answer::Repository(None) => {}
+                _ => return Err(CacheError::UnexpectedAnswer),
+            }
+        }
+        Err(CacheError::Gone(entry.id))
+    }
+
     /// Brings all packs of the list to this disk and opens those that are not
     /// open already.
     async fn fill(
@@ -79,7 +116,14 @@ impl PackCache {
             layout.make_repository(id, hash)
         })
         .await??;
-        let domain = self.domain(entry, list).await?;
+        let are_checked = list
+            .packs
+            .iter()
+            .all(|pack| self.is_checked(id, &pack.checksum));
+        let domain = match are_checked {
+            true => DedupDomain::default(),
+            false => self.domain(entry).await?,
+        };
         let packs = stream::iter(list.packs.clone().into_iter().map(Ok));
         let ensure = |pack| async move { self.ensure(entry, domain, &pack).await };
         packs.try_for_each_concurrent(PACKS_FETCHED, ensure).await?;
@@ -90,27 +134,6 @@ impl PackCache {
             .blocking("open packs", move || held.reopen(&paths))
             .await?;
         opened.map_err(|source| CacheError::Open { id, source })
-    }
-
-    /// The domain in which the repository's chunks are.
-    async fn domain(&self, entry: &Entry, list: &PackList) -> Result<DedupDomain, CacheError> {
-        if list
-            .packs
-            .iter()
-            .all(|pack| self.is_checked(entry.id, &pack.checksum))
-        {
-            return Ok(DedupDomain::default());
-        }
-        let query = Query::Repository(entry.id);
-        match self
-            .storage
-            .read(entry.id.slot(), ReadPoint::Linearizable, query)
-            .await?
-        {
-            Answer::Repository(Some(record)) => Ok(record.domain),
-            Answer::Repository(None) => Err(CacheError::Gone(entry.id)),
-            _ => Err(CacheError::UnexpectedAnswer),
-        }
     }
 
     fn is_checked(&self, id: RepositoryId, checksum: &ObjectId) -> bool {

@@ -46,7 +46,8 @@ impl Target {
             let pack = push.pack.as_ref().zip(stored.as_ref()).map(name);
             // As late as possible: what is committed after this was allowed
             // when everything before it was done.
-            match self.pusher.authority.still_stands().await {
+            let now = self.cache.runtime.clock.monotonic();
+            match self.pusher.authority.still_stands(now).await {
                 Ok(true) => {}
                 Ok(false) => {
                     return Ok(decline(&push, "you may no longer push to this repository"));

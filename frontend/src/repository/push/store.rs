@@ -5,12 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chunking::{DigestSet, Profile};
-use domain::FactsError;
 use storage_node_api::Content;
 use storage_node_api::blob::{Finished, Upload, UploadError};
 use storage_node_api::content::{BeginError, Session};
-use storage_node_api::order::{Answer, Query, ReadError};
-use storage_node_api::{DedupDomain, ReadPoint};
 
 use super::session::Target;
 use crate::repository::cache::CacheError;
@@ -43,46 +40,42 @@ pub(super) enum StoreError {
     Io(#[source] io::Error),
     #[error(transparent)]
     Cache(#[from] CacheError),
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Facts(#[from] FactsError),
 }
 
 impl Target {
     pub(super) async fn begin(&self) -> Result<Streamed, StoreError> {
-        let session = self.cache.storage.begin(self.domain().await?).await?;
+        let session = self.session().await?;
         Ok(Streamed {
             session,
             upload: self.upload(session, Profile::GitPackV1),
         })
     }
 
-    /// Stores pack and index from quarantine in a new session.
+    /// Stores pack and index from quarantine, at once, in a new session.
     pub(super) async fn store_files(
         &self,
         pack: &Path,
         index: &Path,
     ) -> Result<Stored, StoreError> {
-        let session = self.cache.storage.begin(self.domain().await?).await?;
-        Ok(Stored {
-            pack: self.store_file(session, Profile::GitPackV1, pack).await?,
-            index: self.store_file(session, Profile::GenericV1, index).await?,
-        })
+        let session = self.session().await?;
+        let pack = self.store_file(session, Profile::GitPackV1, pack);
+        let index = self.store_file(session, Profile::GenericV1, index);
+        let (pack, index) = tokio::try_join!(pack, index)?;
+        Ok(Stored { pack, index })
     }
 
-    /// Ends the storing of a pack that arrived whole, and stores its index.
+    /// Ends the storing of a pack that arrived whole, and stores its index
+    /// meanwhile.
     pub(super) async fn store_index(
         &self,
         streamed: Streamed,
         index: &Path,
     ) -> Result<Stored, StoreError> {
-        let session = streamed.session;
-        let pack = streamed.upload.finish().await?;
-        Ok(Stored {
-            pack,
-            index: self.store_file(session, Profile::GenericV1, index).await?,
-        })
+        let Streamed { session, upload } = streamed;
+        let pack = async { Ok(upload.finish().await?) };
+        let index = self.store_file(session, Profile::GenericV1, index);
+        let (pack, index) = tokio::try_join!(pack, index)?;
+        Ok(Stored { pack, index })
     }
 
     async fn store_file(
@@ -125,20 +118,9 @@ impl Target {
         )
     }
 
-    /// Where the repository's chunks are shared.
-    async fn domain(&self) -> Result<DedupDomain, StoreError> {
-        let query = Query::Repository(self.entry.id);
-        let slot = self.entry.id.slot();
-        match self
-            .cache
-            .storage
-            .read(slot, ReadPoint::Linearizable, query)
-            .await?
-        {
-            Answer::Repository(Some(record)) => Ok(record.domain),
-            Answer::Repository(None) => Err(CacheError::Gone(self.entry.id).into()),
-            _ => Err(CacheError::UnexpectedAnswer.into()),
-        }
+    async fn session(&self) -> Result<Session, StoreError> {
+        let domain = self.cache.domain(&self.entry).await?;
+        Ok(self.cache.storage.begin(domain).await?)
     }
 }
 

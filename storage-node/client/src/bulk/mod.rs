@@ -11,9 +11,12 @@
 //!
 //! Not here: whether bytes are what their id says. Whoever uses them checks.
 
+mod congestion;
 mod deadline;
 mod frame;
 mod link;
+#[cfg(test)]
+mod lossy;
 mod memory;
 mod metrics;
 mod pool;

@@ -25,6 +25,7 @@ use runtime::{Runtime, TaskHandle};
 use tokio::io::AsyncWrite;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::congestion::TolerantConfig;
 use super::deadline::within;
 use super::transport::{Listener, Stream, Transport};
 use super::{CONNECT_DEADLINE, MAX_CONNECTIONS, MAX_SERVED};
@@ -164,7 +165,8 @@ fn limits() -> Arc<TransportConfig> {
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
         .send_window(u64::from(CONNECTION_WINDOW_BYTES))
         .keep_alive_interval(Some(SIGN_OF_LIFE))
-        .max_idle_timeout(IdleTimeout::try_from(SILENCE).ok());
+        .max_idle_timeout(IdleTimeout::try_from(SILENCE).ok())
+        .congestion_controller_factory(Arc::new(TolerantConfig));
     Arc::new(limits)
 }
 

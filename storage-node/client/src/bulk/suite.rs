@@ -4,7 +4,9 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, Frame};
+use super::lossy::Lossy;
 use super::wire::{self, Ask};
 use super::{
     FRAME_DEADLINE, IDLE, Listener, MAX_CONNECTIONS, MAX_PIPELINED, Metrics, Pool, REDIAL_PAUSE,
@@ -201,6 +204,41 @@ async fn chunks_go_and_come_back(ends: Ends, world: (Runtime, ManualClock)) {
     for (chunk, bytes) in large.iter().zip(fetched) {
         assert!(bytes.is_some_and(|bytes| bytes == chunk.bytes));
     }
+}
+
+/// Of a transport whose packets a relay can lose.
+pub(super) async fn a_way_that_loses_packets_brings_everything(
+    ends: Ends,
+    world: (Runtime, ManualClock),
+    relay: impl AsyncFn(SocketAddr) -> Lossy,
+) {
+    let served = Served::new(ends, world).await;
+    let way = relay(served.address.parse().unwrap()).await;
+    let (client, asking) = (Arc::clone(&served.client), Metrics::default());
+    let address = way.address.to_string();
+    let pool = Pool::new(
+        NODE,
+        address,
+        client,
+        served.runtime.clone(),
+        asking.clone(),
+    );
+    let chunks: Vec<Chunk> = (0..12)
+        .map(|number| chunk(number, MAX_CHUNK_BYTES))
+        .collect();
+    let stores = chunks.chunks(2).map(|part| pool.store(&SESSION, part));
+    for stored in join_all(stores).await {
+        stored.unwrap();
+    }
+    let refs: Vec<ChunkRef> = chunks.iter().map(reference).collect();
+    let fetched = pool.fetch(SESSION.domain, &refs).await.unwrap();
+    for (chunk, bytes) in chunks.iter().zip(fetched) {
+        assert!(bytes.is_some_and(|bytes| bytes == chunk.bytes));
+    }
+    let lost = way.lost.load(Ordering::Relaxed);
+    assert!(lost > 20, "{lost} packets were lost");
+    assert_eq!(asking.request_errors.get(), 0);
+    assert_eq!(asking.connection_errors.get(), 0);
 }
 
 async fn what_is_over_a_limit_is_refused(ends: Ends, world: (Runtime, ManualClock)) {

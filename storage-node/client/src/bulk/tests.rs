@@ -3,8 +3,10 @@ use std::sync::Arc;
 use runtime::Runtime;
 use storage_node_api::ClusterId;
 
-use super::suite::{Ends, peers_are_known, transport, world};
-use super::{Falling, MemoryNetwork, QuicTransport, TcpTransport, Transport};
+use super::suite::{
+    Ends, a_way_that_loses_packets_brings_everything, peers_are_known, transport, world,
+};
+use super::{Falling, MemoryNetwork, QuicTransport, TcpTransport, Transport, lossy};
 use crate::identity::{Authority, Peer, Role};
 
 fn tcp(runtime: &Runtime) -> Ends {
@@ -64,6 +66,20 @@ async fn quic_passes_the_suite() {
 async fn memory_passes_the_suite() {
     transport(&memory).await;
     peers_are_known(memory(&world().0), "frontend web", "node three").await;
+}
+
+#[tokio::test]
+async fn tcp_brings_everything_where_packets_are_lost() {
+    let around = world();
+    let ends = tcp(&around.0);
+    a_way_that_loses_packets_brings_everything(ends, around, lossy::tcp).await;
+}
+
+#[tokio::test]
+async fn quic_brings_everything_where_packets_are_lost() {
+    let around = world();
+    let ends = quic(&around.0);
+    a_way_that_loses_packets_brings_everything(ends, around, lossy::udp).await;
 }
 
 /// TCP alone at the other end, as where UDP does not pass or nobody listens.

@@ -1,4 +1,5 @@
-//! One node's part of a put: ask what it has, send what it lacks.
+//! One node's part of a put: ask what it has, send what it lacks; where that is
+//! little, send it at once, since a question may cross an ocean.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -34,6 +35,10 @@ pub(super) enum Event {
     /// It will hold none of those that it has not said it holds.
     Failed(NodeError),
 }
+
+/// Chunks of no more bytes together are sent without a question before: a node
+/// does not write again what it has, and touches it as it would for a question.
+pub(in super::super) const UNASKED_BYTES: usize = 64 << 10;
 
 /// How many reports an exchange makes at most.
 pub(super) const REPORTS: usize = 3;
@@ -91,7 +96,10 @@ impl Exchange {
     }
 
     async fn hold(&self) -> Result<(), NodeError> {
-        let missing = self.ask().await?;
+        let missing = match self.bytes() <= UNASKED_BYTES {
+            true => self.chunks.clone(),
+            false => self.ask().await?,
+        };
         if missing.is_empty() {
             return Ok(());
         }
@@ -104,6 +112,12 @@ impl Exchange {
         let chunks = missing;
         self.report(Event::Held { receipt, chunks }).await;
         Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        let chunks = self.chunks.iter();
+        let chunks = chunks.filter_map(|index| self.batch.get(*index));
+        chunks.map(|chunk| chunk.bytes.len()).sum()
     }
 
     /// Asks which chunks the node has, which it pins, and returns the others.

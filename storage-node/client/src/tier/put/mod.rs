@@ -20,6 +20,8 @@ use super::client::Client;
 use super::pace::{Backoff, Deadline};
 use super::quorum::{Quorum, Refusal, Verdict};
 
+#[cfg(test)]
+pub(super) use exchange::UNASKED_BYTES;
 pub(super) use flight::Stragglers;
 
 impl Client {

@@ -14,7 +14,7 @@ use storage_node_api::node::NodeError;
 use storage_node_api::{Content, Generation, Incarnation, NodeId};
 
 use super::fake::{Call, Do, Fake};
-use super::world::{DEADLINE, PATIENCE, World, chunk};
+use super::world::{DEADLINE, PATIENCE, World, chunk, large};
 
 fn unreachable(node: &Fake) -> Do {
     Do::Fail(NodeError::Unreachable { node: node.id })
@@ -52,7 +52,7 @@ async fn each_chunk_is_held_by_a_quorum_and_answered_in_the_order_of_the_call() 
 async fn chunks_that_a_node_has_are_pinned_and_not_sent() {
     let world = World::new(3);
     let session = world.session().await;
-    let put = || world.client.put(&session, vec![chunk("a"), chunk("b")]);
+    let put = || world.client.put(&session, vec![large("a"), large("b")]);
     world.run(put()).await.0.unwrap();
     world.pass(Duration::from_secs(1)).await;
     for node in &world.nodes {
@@ -64,6 +64,25 @@ async fn chunks_that_a_node_has_are_pinned_and_not_sent() {
     for node in &world.nodes {
         assert_eq!(node.take_calls(Call::Presence), 1);
         assert_eq!(node.take_calls(Call::Store), 0);
+    }
+}
+
+#[tokio::test]
+async fn small_chunks_are_sent_with_the_question_and_large_ones_after_it() {
+    let world = World::new(3);
+    let session = world.session().await;
+    for (chunks, questions) in [
+        (vec![chunk("a"), chunk("b")], 0),
+        (vec![large("c")], 1),
+        (vec![chunk("d"), large("e")], 1),
+    ] {
+        let (held, _) = world.run(world.client.put(&session, chunks)).await;
+        assert!(held.is_ok());
+        world.pass(Duration::from_secs(1)).await;
+        for node in &world.nodes {
+            assert_eq!(node.take_calls(Call::Presence), questions);
+            assert_eq!(node.take_calls(Call::Store), 1);
+        }
     }
 }
 
@@ -88,7 +107,7 @@ async fn a_put_returns_without_the_slow_node_which_gets_its_copy_later() {
 async fn a_node_that_fails_is_replaced_by_the_next_in_order_at_once() {
     let world = World::new(7);
     let session = world.session().await;
-    let one = chunk("one");
+    let one = large("one");
     let order = world.order(one.id);
     order[0].always(&[Call::Presence], unreachable(order[0]));
     order[1].always(
@@ -109,7 +128,7 @@ async fn a_node_that_fails_is_replaced_by_the_next_in_order_at_once() {
 async fn nodes_that_do_not_answer_are_replaced_when_patience_ends() {
     let world = World::new(5);
     let session = world.session().await;
-    let one = chunk("one");
+    let one = large("one");
     let order = world.order(one.id);
     order[0].always(&[Call::Presence], Do::Hang);
     order[2].always(&[Call::Store], Do::Hang);
@@ -145,7 +164,7 @@ async fn a_put_goes_on_when_nodes_come_back() {
         node.script(Call::Presence, failures, Do::Well);
     }
     let (held, took) = world
-        .run(world.client.put(&session, vec![chunk("a")]))
+        .run(world.client.put(&session, vec![large("a")]))
         .await;
     assert!(held.unwrap()[0].receipts.len() >= 2);
     assert!(took > Duration::ZERO && took < DEADLINE);
@@ -205,7 +224,7 @@ async fn receipts_in_the_name_of_another_node_do_not_count() {
         .always(&[Call::Presence, Call::Store], Do::Lie);
     let second = world.node(2);
     second.always(&[Call::Presence], unreachable(second));
-    let put = world.client.put(&session, vec![chunk("a")]);
+    let put = world.client.put(&session, vec![large("a")]);
     let no_quorum = PutError::NoQuorum { held: 1, needed: 2 };
     assert_eq!(world.run(put).await.0, Err(no_quorum));
 }
@@ -286,6 +305,7 @@ proptest! {
         how in 0..6_usize,
         in_store in any::<bool>(),
         chunks in proptest::collection::vec("[a-z]{1,3}", 1..8),
+        are_large in any::<bool>(),
     ) {
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
         tokio.block_on(async {
@@ -305,7 +325,8 @@ proptest! {
                 let call = if in_store { Call::Store } else { Call::Presence };
                 node.always(&[call], what[how].clone());
             }
-            let chunks: Vec<Chunk> = chunks.iter().map(|text| chunk(text)).collect();
+            let make = if are_large { large } else { chunk };
+            let chunks: Vec<Chunk> = chunks.iter().map(|text| make(text)).collect();
             let (held, _) = world.run(world.client.put(&session, chunks.clone())).await;
             let held = held.unwrap();
             assert_eq!(held.len(), chunks.len());

@@ -16,6 +16,7 @@ use storage_node_api::{
 };
 
 use super::fake::{Agreed, Fake};
+use crate::tier::put::UNASKED_BYTES;
 use crate::tier::{Client, Config, Links};
 
 pub(super) const DOMAIN: DedupDomain = DedupDomain(3);
@@ -204,6 +205,17 @@ impl World {
 /// A chunk of these bytes.
 pub(super) fn chunk(text: &str) -> Chunk {
     let bytes = Bytes::copy_from_slice(text.as_bytes());
+    Chunk {
+        id: ChunkId::of(&bytes),
+        bytes,
+    }
+}
+
+/// A chunk of these bytes and many more, which is not sent unasked.
+pub(super) fn large(text: &str) -> Chunk {
+    let mut bytes = vec![0; UNASKED_BYTES + 1];
+    bytes[..text.len()].copy_from_slice(text.as_bytes());
+    let bytes = Bytes::from(bytes);
     Chunk {
         id: ChunkId::of(&bytes),
         bytes,
