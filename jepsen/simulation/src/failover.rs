@@ -81,9 +81,9 @@ async fn play(plan: &Plan) -> anyhow::Result<Vec<Duration>> {
         if !world.running().contains(&leader) {
             world.launch(leader).await?;
         }
-        observer.replicas(&world.network.running());
         let all = |world: &World| world.network.running().iter().all(|node| node.is_ready());
         world.wait_until("all groups have leaders", all).await?;
+        observer.replicas(&world.network.running());
         let faults = observer.faults();
         ensure!(faults.is_empty(), "after loss {time}: {faults:?}");
     }

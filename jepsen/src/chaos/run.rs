@@ -98,7 +98,10 @@ fn judge_here(options: &Options) -> anyhow::Result<Report> {
     let loses_regions = kinds.iter().any(|kind| kind.name == REGION);
     let mut hand = Hand::Field(&mut field, kinds);
     let mut trial = Trial::run(options, place.path(), doors, clients, |recorder| {
-        hand.lie(options.bug)?;
+        if hand.lie(options.bug)? {
+            // So that there is something to lose.
+            thread::sleep(options.calm);
+        }
         schedule::run(&mut hand, recorder, options.length, options.seed)
     })?;
     let report = &mut trial.report;

@@ -56,10 +56,10 @@ pub(super) fn run(
 }
 
 impl Hand<'_> {
-    /// Has our disks lie from now on, if that is the bug.
-    pub(super) fn lie(&self, bug: Option<Bug>) -> anyhow::Result<()> {
+    /// Has our disks lie from now on, if that is the bug; says whether it is.
+    pub(super) fn lie(&self, bug: Option<Bug>) -> anyhow::Result<bool> {
         let (Self::Field(field, _), Some(about)) = (self, bug.and_then(Bug::lies)) else {
-            return Ok(());
+            return Ok(false);
         };
         ensure!(
             !field.shims.is_empty(),
@@ -68,7 +68,7 @@ impl Hand<'_> {
         for shim in &field.shims {
             shim.lie(about)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn count(&self) -> usize {
