@@ -37,7 +37,7 @@ impl Profile {
     /// What it comes to.
     pub fn timing(self) -> Timing {
         let (election_min, election_max, heartbeat) = match self {
-            Self::Standard => (500, 1000, 150),
+            Self::Standard => (450, 900, 140),
             Self::FastDisk => (200, 400, 60),
         };
         Timing {

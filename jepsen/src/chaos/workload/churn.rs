@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::clones::clone;
 use super::door::{Answer, Door, Request};
-use super::packs::url;
+use super::packs::{run, url};
 use crate::harness::Git;
 use crate::history::{Action, Outcome};
 
@@ -108,15 +108,7 @@ fn push(
     event.value = Some(to.commit.clone());
     let url = url(&door.base, &door.credentials, &to.repository);
     let refspec = format!("content{content}:refs/heads/main");
-    let output = git.output(&[
-        "-c",
-        "http.lowSpeedLimit=1",
-        "-c",
-        "http.lowSpeedTime=20",
-        "push",
-        &url,
-        &refspec,
-    ])?;
+    let output = run(git, &["push", &url, &refspec])?;
     event.answered = output.status.success();
     if output.status.success() {
         event.outcome = Outcome::Ok;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rand::Rng;
 
-use super::packs::url;
+use super::packs::{run, url};
 use super::{Log, Shared};
 use crate::chaos::whole::check_clone;
 use crate::harness::Git;
@@ -56,17 +56,8 @@ pub(super) fn clone(directory: &Path, url: &str) -> anyhow::Result<Option<String
     if place.exists() {
         fs::remove_dir_all(&place)?;
     }
-    let output = Git::at(directory).output(&[
-        "-c",
-        "http.lowSpeedLimit=1",
-        "-c",
-        "http.lowSpeedTime=20",
-        "clone",
-        "--quiet",
-        "--mirror",
-        url,
-        "clone",
-    ])?;
+    let words = ["clone", "--quiet", "--mirror", url, "clone"];
+    let output = run(&Git::at(directory), &words)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     Ok((!output.status.success()).then_some(said))
 }

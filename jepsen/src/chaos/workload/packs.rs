@@ -1,10 +1,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Output;
 use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
 use rand::Rng;
 
 use super::Shared;
@@ -90,23 +90,27 @@ pub(crate) fn url(base: &str, credentials: &str, repository: &str) -> String {
     format!("{scheme}://{credentials}@{host}/{repository}.git")
 }
 
+/// Runs git so that it gives up when nothing comes for a while.
+pub(super) fn run(git: &Git, words: &[&str]) -> anyhow::Result<Output> {
+    let patience = ["-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=20"];
+    git.output(&[&patience[..], words].concat())
+}
+
 fn push_once(git: &Git, url: &str, round: usize) -> anyhow::Result<(Outcome, String)> {
     let tag = format!("HEAD:refs/tags/t{round}");
     // Never a fast-forward question: an earlier push of unknown outcome may have happened.
-    let output = git.output(&[
-        "-c",
-        "http.lowSpeedLimit=1",
-        "-c",
-        "http.lowSpeedTime=20",
-        "push",
-        "--atomic",
-        "--force",
-        url,
-        "HEAD:refs/heads/main",
-        "HEAD:refs/heads/twin",
-        &tag,
-    ]);
-    let output = output.context("run git push")?;
+    let output = run(
+        git,
+        &[
+            "push",
+            "--atomic",
+            "--force",
+            url,
+            "HEAD:refs/heads/main",
+            "HEAD:refs/heads/twin",
+            &tag,
+        ],
+    )?;
     if output.status.success() {
         return Ok((Outcome::Ok, String::new()));
     }
