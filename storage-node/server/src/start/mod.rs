@@ -12,7 +12,9 @@ use kv::KeyValue;
 use prometheus_client::registry::Registry;
 use raft::{Peers, Raft};
 use runtime::Runtime;
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP, Members, Node, Policies};
+use storage_node_api::map::{
+    CLUSTER_GROUP, ClusterMap, MACHINE_VERSION, METADATA_GROUP, Members, Node, Policies,
+};
 use storage_node_api::order::{Answer, Query};
 use storage_node_api::{ClusterId, Generation, GroupId, Incarnation, MapEpoch, NodeId, RequestId};
 use storage_node_client::tier::Links;
@@ -95,6 +97,14 @@ pub enum StartError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The cluster has risen to a machine version of a later release.
+    #[error(
+        "the cluster has machine version {found}, this program knows {MACHINE_VERSION}: use the release that it was upgraded to, or a newer one"
+    )]
+    Newer {
+        /// The cluster's.
+        found: u32,
+    },
     /// What the directory remembers of earlier starts could not be read or written.
     #[error("access the data directory")]
     Files(#[from] std::io::Error),
@@ -122,6 +132,20 @@ pub enum StartError {
     /// A new cluster could not be founded.
     #[error(transparent)]
     Found(#[from] FoundError),
+}
+
+/// A cluster that has risen beyond this release is none that it can be in: it would apply
+/// entries to what it does not understand.
+fn check_version(known: Option<&ClusterMap>, membership: &Membership) -> Result<(), StartError> {
+    let joined = match membership {
+        Membership::Joined { map } => Some(&**map),
+        Membership::Founder { .. } => None,
+    };
+    let found = known.into_iter().chain(joined);
+    match found.map(|map| map.machine_version).max() {
+        Some(found) if found > MACHINE_VERSION => Err(StartError::Newer { found }),
+        _ => Ok(()),
+    }
 }
 
 async fn open_chunks(
@@ -161,6 +185,7 @@ pub async fn start(
     let mut record = enter(&stores, &membership, &runtime)?;
     let id = record.node.ok_or(StartError::NotJoined)?;
     let known = local_map(&*stores.state)?;
+    check_version(known.as_ref(), &membership)?;
     standing::check(
         &stores,
         &record,
@@ -365,7 +390,7 @@ fn first_map(
         cluster: record.cluster,
         epoch: MapEpoch(1),
         generation: Generation(1),
-        machine_version: storage_node_api::map::MACHINE_VERSION,
+        machine_version: MACHINE_VERSION,
         policies: Policies::default(),
         nodes: vec![Node {
             id,
@@ -423,4 +448,43 @@ async fn open_groups(
         raft.open(group, Box::new(machine)).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Addresses, ClusterId, Config, Incarnation, MACHINE_VERSION, Membership, NodeId, NodeRecord,
+        RequestId, StartError, check_version, first_map,
+    };
+
+    #[test]
+    fn a_node_does_not_start_in_a_cluster_of_a_later_machine_version() {
+        let record = NodeRecord {
+            cluster: ClusterId([1; 16]),
+            node: Some(NodeId(1)),
+            incarnation: Incarnation(1),
+            join: RequestId([0; 16]),
+        };
+        let addresses = Addresses {
+            control: String::new(),
+            bulk: String::new(),
+        };
+        let config = Config::default().validate().unwrap();
+        let now = first_map(&record, NodeId(1), &addresses, &config);
+        let mut later = now.clone();
+        later.machine_version = MACHINE_VERSION + 1;
+        let founder = Membership::Founder { cluster: None };
+        let joined = |map| Membership::Joined { map: Box::new(map) };
+        check_version(None, &founder).unwrap();
+        check_version(Some(&now), &joined(now.clone())).unwrap();
+        for (known, membership) in [
+            (Some(&later), founder),
+            (Some(&later), joined(now.clone())),
+            (None, joined(later.clone())),
+        ] {
+            let error = check_version(known, &membership).unwrap_err();
+            assert!(matches!(error, StartError::Newer { found } if found > MACHINE_VERSION));
+            assert!(error.to_string().contains("use the release"), "{error}");
+        }
+    }
 }
