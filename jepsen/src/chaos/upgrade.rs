@@ -162,18 +162,22 @@ fn refuse_downgrade(cluster: &mut Cluster, old: &Path) -> anyhow::Result<String>
     let read = || UNTOUCHED.map(|file| fs::read(data.join(file)).ok());
     let before = read();
     node.set_program(Some(old.to_owned()));
-    let Err(refusal) = node.restart() else {
-        bail!("the earlier release started on the data of the present one");
-    };
+    let started = node.restart();
     // It has said that it ends; the kernel may need a moment more.
     thread::sleep(LOOK);
-    ensure!(
-        node.has_ended(),
-        "the earlier release neither serves nor ends: {refusal:#}"
-    );
-    ensure!(read() == before, "a refused start changed the directory");
+    let has_ended = node.has_ended();
+    node.kill()?;
+    let untouched = read() == before;
     node.set_program(None);
     node.restart()?;
+    let Err(refusal) = started else {
+        bail!("the earlier release started on the data of the present one");
+    };
+    ensure!(
+        has_ended,
+        "the earlier release neither serves nor ends: {refusal:#}"
+    );
+    ensure!(untouched, "a refused start changed the directory");
     let said = refusal.to_string();
     let last = said.lines().rev().find(|line| !line.trim().is_empty());
     Ok(format!("refused: {}", last.unwrap_or_default().trim()))
