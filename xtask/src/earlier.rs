@@ -13,9 +13,8 @@ const VERSION_LINE: &str = "^pub const MACHINE_VERSION";
 /// Builds `devflow` of a revision, or of the last one before the machine version rose;
 /// returns its binary. What was built before is not built again.
 ///
-/// Dependencies are shared with the present build, since cargo tells crates of two
-/// checkouts apart; only the binary's name is one, so it is copied away and the present
-/// one comes back with the next build.
+/// It has a target directory of its own, since cargo takes the crates of two checkouts in
+/// one for the same; that is removed with the checkout.
 pub(crate) fn build(revision: Option<&str>) -> Result<PathBuf, String> {
     let wanted = match revision {
         Some(revision) => revision.to_owned(),
@@ -45,7 +44,10 @@ pub(crate) fn build(revision: Option<&str>) -> Result<PathBuf, String> {
     let aside = place.join("devflow.new");
     fs::copy(&built, &aside).map_err(|error| format!("copy {}: {error}", built.display()))?;
     fs::rename(&aside, &binary).map_err(|error| format!("keep {}: {error}", binary.display()))?;
-    fs::remove_dir_all(&checkout).map_err(|error| format!("remove the checkout: {error}"))?;
+    for done in [checkout, own] {
+        let failed = |error| format!("remove {}: {error}", done.display());
+        fs::remove_dir_all(&done).map_err(failed)?;
+    }
     Ok(binary)
 }
 
