@@ -9,12 +9,17 @@ use jepsen::history::Action;
 
 /// A run of these faults.
 pub(crate) fn judge(faults: &[&str], length: Duration, bug: Option<Bug>) -> Report {
+    judge_seed(7, faults, length, bug)
+}
+
+/// The same in the order of another seed.
+pub(crate) fn judge_seed(seed: u64, faults: &[&str], length: Duration, bug: Option<Bug>) -> Report {
     let place = tempfile::tempdir().unwrap();
     let options = Options {
         faults: faults.iter().map(|&fault| fault.to_owned()).collect(),
         length,
         calm: Duration::from_secs(2),
-        seed: 7,
+        seed,
         history: place.path().join("history.jsonl"),
         bug,
         ..Options::default()
