@@ -31,15 +31,18 @@ pub(crate) fn build(revision: Option<&str>) -> Result<PathBuf, String> {
     check_out(&commit, &checkout)?;
     let manifest = checkout.join("Cargo.toml");
     let manifest = manifest.to_str().ok_or("the path is not UTF-8")?;
-    let package = ["--package", "devflow"];
-    cargo(
-        &[
-            &["build", "--locked", "--manifest-path", manifest],
-            &package[..],
-        ]
-        .concat(),
-    )?;
-    let built = target()?.join("debug").join("devflow");
+    let own = place.join("target");
+    cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "devflow",
+        "--manifest-path",
+        manifest,
+        "--target-dir",
+        own.to_str().ok_or("the path is not UTF-8")?,
+    ])?;
+    let built = own.join("debug").join("devflow");
     // By another name first: a copy that was cut short is no binary.
     let aside = place.join("devflow.new");
     fs::copy(&built, &aside).map_err(|error| format!("copy {}: {error}", built.display()))?;
