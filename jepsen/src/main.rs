@@ -1,5 +1,5 @@
 //! The black-box tests as commands: `./dev clients`, `./dev chaos`, `./dev failover`,
-//! `./dev git-suite`.
+//! `./dev upgrade`, `./dev git-suite`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +26,8 @@ enum Command {
     Chaos(Box<chaos::Options>),
     /// How long writes stand still when a leader is lost.
     Failover(chaos::failover::Options),
+    /// A rolling upgrade from an earlier release, under load.
+    Upgrade(chaos::upgrade::Options),
     /// git's own scripts over the bare-directory mode.
     GitSuite(git_suite::Options),
 }
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Clients { repository } => clients::run(repository.as_deref()),
         Command::Chaos(options) => chaos::run(&options),
         Command::Failover(options) => chaos::failover::run(&options),
+        Command::Upgrade(options) => chaos::upgrade::run(&options),
         Command::GitSuite(options) => git_suite::run(&options),
     };
     match outcome {

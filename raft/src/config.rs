@@ -7,19 +7,59 @@ use serde::{Deserialize, Serialize};
 /// Least ratio of the shortest election timeout to the heartbeat.
 const ELECTION_PER_HEARTBEAT: u32 = 2;
 
-/// Timing and sizes of all groups of a node. All nodes of a cluster use the same timing.
+/// How soon a leader counts as lost, by how fast the disks and links of a cluster are.
 ///
-/// The defaults allow for disks whose slowest syncs take 10 to 20 ms: a follower counts a leader
-/// as lost after `election_max`, and then campaigns after another random wait.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
+/// A follower counts a leader as lost after `election_max`, and then campaigns after another
+/// random wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// For disks whose slowest syncs take 10 to 20 ms, and regions that are far apart.
+    #[default]
+    Standard,
+    /// For disks whose slowest syncs take some milliseconds, and links to match: NVMe in one
+    /// region. Where they are slower, leaders are taken for lost that are not.
+    FastDisk,
+}
+
+/// When a leader counts as lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
     /// Shortest wait of a follower before it campaigns.
     pub election_min: Duration,
     /// Longest wait of a follower before it campaigns; also how long a leader's lease lasts.
     pub election_max: Duration,
     /// How often a leader says that it is there.
     pub heartbeat: Duration,
+}
+
+impl Profile {
+    /// What it comes to.
+    pub fn timing(self) -> Timing {
+        let (election_min, election_max, heartbeat) = match self {
+            Self::Standard => (450, 900, 140),
+            Self::FastDisk => (200, 400, 60),
+        };
+        Timing {
+            election_min: Duration::from_millis(election_min),
+            election_max: Duration::from_millis(election_max),
+            heartbeat: Duration::from_millis(heartbeat),
+        }
+    }
+}
+
+/// Timing and sizes of all groups of a node. All nodes of a cluster use the same timing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What the next three are where they are not given.
+    pub profile: Profile,
+    /// See [`Timing::election_min`].
+    pub election_min: Option<Duration>,
+    /// See [`Timing::election_max`].
+    pub election_max: Option<Duration>,
+    /// See [`Timing::heartbeat`].
+    pub heartbeat: Option<Duration>,
     /// How long a peer may take to store entries, or to confirm a read. Heartbeats and votes are
     /// given up after `election_min`.
     pub exchange_timeout: Duration,
@@ -42,9 +82,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            election_min: Duration::from_millis(500),
-            election_max: Duration::from_millis(1000),
-            heartbeat: Duration::from_millis(150),
+            profile: Profile::default(),
+            election_min: None,
+            election_max: None,
+            heartbeat: None,
             exchange_timeout: Duration::from_secs(2),
             snapshot_timeout: Duration::from_secs(120),
             propose_timeout: Duration::from_secs(10),
@@ -86,13 +127,23 @@ pub enum ConfigError {
 
 /// A configuration that holds together.
 #[derive(Clone, Debug)]
-pub struct Checked(Config);
+pub struct Checked {
+    config: Config,
+    timing: Timing,
+}
 
 impl std::ops::Deref for Checked {
     type Target = Config;
 
     fn deref(&self) -> &Config {
-        &self.0
+        &self.config
+    }
+}
+
+impl Checked {
+    /// When a leader counts as lost.
+    pub fn timing(&self) -> Timing {
+        self.timing
     }
 }
 
@@ -100,9 +151,10 @@ impl Config {
     /// Short times and small sizes.
     pub fn for_testing() -> Self {
         Self {
-            election_min: Duration::from_millis(300),
-            election_max: Duration::from_millis(600),
-            heartbeat: Duration::from_millis(100),
+            profile: Profile::default(),
+            election_min: Some(Duration::from_millis(300)),
+            election_max: Some(Duration::from_millis(600)),
+            heartbeat: Some(Duration::from_millis(100)),
             exchange_timeout: Duration::from_secs(1),
             snapshot_timeout: Duration::from_secs(5),
             propose_timeout: Duration::from_secs(5),
@@ -116,8 +168,14 @@ impl Config {
 
     /// Checks the relations between the settings.
     pub fn validate(self) -> Result<Checked, ConfigError> {
+        let usual = self.profile.timing();
+        let timing = Timing {
+            election_min: self.election_min.unwrap_or(usual.election_min),
+            election_max: self.election_max.unwrap_or(usual.election_max),
+            heartbeat: self.heartbeat.unwrap_or(usual.heartbeat),
+        };
         let millis = [
-            ("heartbeat", self.heartbeat),
+            ("heartbeat", timing.heartbeat),
             ("exchange_timeout", self.exchange_timeout),
             ("snapshot_timeout", self.snapshot_timeout),
             ("propose_timeout", self.propose_timeout),
@@ -134,19 +192,22 @@ impl Config {
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(ConfigError::Zero { name });
         }
-        if self.election_max <= self.election_min {
+        if timing.election_max <= timing.election_min {
             return Err(ConfigError::ElectionRange {
-                min: self.election_min,
-                max: self.election_max,
+                min: timing.election_min,
+                max: timing.election_max,
             });
         }
-        if self.heartbeat * ELECTION_PER_HEARTBEAT >= self.election_min {
+        if timing.heartbeat * ELECTION_PER_HEARTBEAT >= timing.election_min {
             return Err(ConfigError::Heartbeat {
-                heartbeat: self.heartbeat,
-                min: self.election_min,
+                heartbeat: timing.heartbeat,
+                min: timing.election_min,
             });
         }
-        Ok(Checked(self))
+        Ok(Checked {
+            config: self,
+            timing,
+        })
     }
 }
 
@@ -163,15 +224,36 @@ mod tests {
         };
         assert_eq!(with(|_| {}), Ok(()));
         assert_eq!(Config::for_testing().validate().map(drop), Ok(()));
-        let same = with(|c| c.election_max = c.election_min);
+        assert_eq!(with(|c| c.profile = Profile::FastDisk), Ok(()));
+        let same = with(|c| c.election_max = Some(c.profile.timing().election_min));
         assert!(matches!(same, Err(ConfigError::ElectionRange { .. })));
-        let slow = with(|c| c.heartbeat = c.election_min / 2);
+        let slow = with(|c| c.heartbeat = Some(c.profile.timing().election_min / 2));
         assert!(matches!(slow, Err(ConfigError::Heartbeat { .. })));
         let zero = |name| Err(ConfigError::Zero { name });
-        assert_eq!(with(|c| c.heartbeat = Duration::ZERO), zero("heartbeat"));
+        let none = with(|c| c.heartbeat = Some(Duration::ZERO));
+        assert_eq!(none, zero("heartbeat"));
         assert_eq!(
             with(|c| c.proposals_in_flight = 0),
             zero("proposals_in_flight")
         );
+    }
+    #[test]
+    fn what_is_given_wins_over_the_profile() {
+        let given = Duration::from_millis(350);
+        let config = Config {
+            profile: Profile::FastDisk,
+            election_max: Some(given),
+            ..Config::default()
+        };
+        let timing = config.validate().unwrap().timing();
+        let usual = Profile::FastDisk.timing();
+        assert_eq!(
+            timing,
+            Timing {
+                election_max: given,
+                ..usual
+            }
+        );
+        assert!(usual.election_max < Profile::Standard.timing().election_min);
     }
 }

@@ -59,7 +59,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Checked, Config, ConfigError};
+pub use config::{Checked, Config, ConfigError, Profile, Timing};
 pub use error::{
     Effect, InitializeError, Leader, MembershipError, OpenError, ProposeError, ReadError,
     StartError, TransferError,

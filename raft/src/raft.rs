@@ -70,7 +70,7 @@ impl Raft {
                 reason: failed.to_string(),
             })??;
         let timeouts = Timeouts {
-            signal: config.election_min,
+            signal: config.timing().election_min,
             exchange: config.exchange_timeout,
             snapshot: config.snapshot_timeout,
         };
@@ -335,11 +335,12 @@ fn claim(store: &dyn KeyValue, node: NodeId) -> Result<Fence, StartError> {
 
 fn openraft_config(config: &Checked) -> Result<openraft::Config, StartError> {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let timing = config.timing();
     openraft::Config {
         cluster_name: "devflow".to_owned(),
-        election_timeout_min: millis(config.election_min),
-        election_timeout_max: millis(config.election_max),
-        heartbeat_interval: millis(config.heartbeat),
+        election_timeout_min: millis(timing.election_min),
+        election_timeout_max: millis(timing.election_max),
+        heartbeat_interval: millis(timing.heartbeat),
         install_snapshot_timeout: millis(config.snapshot_timeout),
         max_payload_entries: MAX_APPEND_ENTRIES,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_entries),

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "chores speak to a person")]
 #![expect(clippy::disallowed_methods, reason = "chores read the environment")]
 
+mod earlier;
 mod edges;
 mod licences;
 mod run;
@@ -62,6 +63,11 @@ const CHORES: &[(&str, &str, Chore)] = &[
         "failover",
         "how long writes stand still when a leader is lost (--times N --partition)",
         run::failover,
+    ),
+    (
+        "upgrade",
+        "a rolling upgrade under load from an earlier release (--from REV|PATH)",
+        run::upgrade,
     ),
     (
         "simulate",

@@ -1,10 +1,10 @@
 //! Running cargo and what it builds.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{licences, setup, tidy};
+use crate::{earlier, licences, setup, tidy};
 
 /// `./dev serve`: builds and becomes `devflow serve`.
 pub(crate) fn serve(arguments: &[String]) -> Result<(), String> {
@@ -125,6 +125,24 @@ pub(crate) fn failover(arguments: &[String]) -> Result<(), String> {
     black_box("failover", arguments)
 }
 
+/// `./dev upgrade [--from REV|PATH]`: from a binary, or from what a revision builds; by
+/// default from the last one before the machine version rose.
+pub(crate) fn upgrade(arguments: &[String]) -> Result<(), String> {
+    let mut rest = arguments.to_vec();
+    let at = rest.iter().position(|argument| argument == "--from");
+    let from = match at {
+        Some(at) if at + 1 < rest.len() => rest.drain(at..=at + 1).next_back(),
+        Some(_) => return Err("--from takes a revision or the path of a binary".to_owned()),
+        None => None,
+    };
+    let old = match from.as_deref().map(Path::new) {
+        Some(path) if path.is_file() => path.to_owned(),
+        _ => earlier::build(from.as_deref())?,
+    };
+    let old = old.to_str().ok_or("the path is not UTF-8")?.to_owned();
+    black_box("upgrade", &[&["--old".to_owned(), old], &rest[..]].concat())
+}
+
 /// `./dev simulate --seed N`.
 pub(crate) fn simulate(arguments: &[String]) -> Result<(), String> {
     setup::all()?;
@@ -213,11 +231,16 @@ fn program(name: &str, arguments: &[String]) -> Result<(), String> {
 fn built(profile: &str, name: &str, arguments: &[String]) -> Result<(), String> {
     use std::os::unix::process::CommandExt;
 
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .ok_or("CARGO_TARGET_DIR is not set: run this through ./dev")?;
-    let path = PathBuf::from(target).join(profile).join(name);
+    let path = target()?.join(profile).join(name);
     let error = Command::new(&path).args(arguments).exec();
     Err(format!("run {}: {error}", path.display()))
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> Result<PathBuf, String> {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map(PathBuf::from)
+        .ok_or("CARGO_TARGET_DIR is not set: run this through ./dev".to_owned())
 }
 
 fn has(tool: &str) -> bool {

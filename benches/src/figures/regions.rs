@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use jepsen::harness::{ADMINISTRATOR, Cluster, Git, Layout, PASSWORD, devflow};
+use jepsen::harness::{ADMINISTRATOR, Cluster, Git, Layout, Operator, PASSWORD, devflow};
 use jepsen::network::{Host, Link, Network};
 use serde_json::Value;
 use storage_node_api::{ReadPoint, RepositoryId, Slot};
@@ -139,18 +139,8 @@ impl World {
         content: &[&str],
         voters: &[&str],
     ) -> anyhow::Result<()> {
-        for (what, regions) in [("policy", content), ("order", voters)] {
-            let mut order = Command::new(devflow()?);
-            order.args(["cluster", what, "set", "--survive", fault]);
-            for region in regions {
-                order.args(["--region", region]);
-            }
-            order.args(["--home", "eu", "--data"]).arg(self.data(HERE));
-            let output = order.output()?;
-            let said = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.success(), "{order:?}: {said}");
-        }
-        Ok(())
+        let operator = Operator::with(self.data(HERE));
+        operator.survive(fault, content, voters, "eu")
     }
 
     /// Returns the times at home.

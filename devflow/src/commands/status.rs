@@ -62,11 +62,20 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
             .collect();
         println!(
             "{}",
-            json!({"cluster": map.cluster.to_string(), "epoch": map.epoch.0, "nodes": nodes, "backups": holds.json()})
+            json!({
+                "cluster": map.cluster.to_string(),
+                "epoch": map.epoch.0,
+                "machine_version": map.machine_version,
+                "nodes": nodes,
+                "backups": holds.json(),
+            })
         );
         return Ok(());
     }
-    println!("cluster {}, map epoch {}", map.cluster, map.epoch);
+    println!(
+        "cluster {}, map epoch {}, machine version {}",
+        map.cluster, map.epoch, map.machine_version
+    );
     if let Some(line) = slots::moving(&map) {
         println!("{line}");
     }

@@ -17,6 +17,7 @@ pub mod collector;
 pub mod disks;
 pub mod divider;
 pub mod entropy;
+pub mod failover;
 pub mod history;
 pub mod invariants;
 pub mod mutation;

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::Context;
 use clap::Parser;
 use jepsen_simulation::mutation::Mutation;
-use jepsen_simulation::run;
+use jepsen_simulation::{failover, run};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -29,6 +29,13 @@ struct Cli {
     /// Breaks a rule on purpose: then a seed that fails is what is wanted.
     #[arg(long, value_enum)]
     mutate: Option<Mutation>,
+    /// Instead loses so many leaders, one after the other, and tells how long writes stood
+    /// still, in simulated time.
+    #[arg(long, value_name = "TIMES", conflicts_with_all = ["seeds", "trace", "mutate"])]
+    failovers: Option<usize>,
+    /// For that: by the timing for fast disks.
+    #[arg(long, requires = "failovers")]
+    fast_disk: bool,
     /// Runs the one seed in this process: what this program starts itself.
     #[arg(long, hide = true)]
     child: bool,
@@ -45,7 +52,11 @@ fn main() -> ExitCode {
             .with_writer(std::io::stderr)
             .init();
     }
-    let outcome = if cli.child { one(&cli) } else { many(&cli) };
+    let outcome = match cli.failovers {
+        Some(times) => lose_leaders(&cli, times),
+        None if cli.child => one(&cli),
+        None => many(&cli),
+    };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -54,6 +65,36 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Loses leaders and prints how long writes stood still.
+fn lose_leaders(cli: &Cli, times: usize) -> anyhow::Result<bool> {
+    let profile = match cli.fast_disk {
+        true => raft::Profile::FastDisk,
+        false => raft::Profile::Standard,
+    };
+    let plan = failover::Plan {
+        seed: cli.seed,
+        times,
+        profile,
+    };
+    let mut resumed = failover::run(&plan)?;
+    resumed.sort_unstable();
+    let at = |share: usize| {
+        let index = (resumed.len() * share / 100).min(resumed.len().saturating_sub(1));
+        resumed.get(index).copied().unwrap_or_default().as_millis()
+    };
+    writeln!(
+        std::io::stdout(),
+        "seed {}: {} leaders lost: writes resumed after p50 {} ms, p90 {} ms, p99 {} ms, at most {} ms",
+        cli.seed,
+        resumed.len(),
+        at(50),
+        at(90),
+        at(99),
+        at(100)
+    )?;
+    Ok(true)
 }
 
 /// Runs one seed here.

@@ -28,6 +28,9 @@ pub enum Mutation {
     /// Receipts of any generation are taken for recent ones: uploads from before
     /// a barrier are committed after it.
     OldSessionsCommit,
+    /// An answer that a chunk is there, or a put of what is there, does not pin it: its
+    /// touch is not kept.
+    TouchesAreLost,
     /// The sweep sees every chunk as never touched.
     DropsIgnoreTouches,
     /// The manifests of some blobs are not listed.

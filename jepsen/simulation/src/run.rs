@@ -66,6 +66,7 @@ impl Plan {
                     20 + random.below(30)
                 },
                 broken,
+                timing: None,
             },
             clients: 2 + random.below(3),
             facts,

@@ -69,9 +69,18 @@ pub struct Shape {
     pub snapshot_entries: u64,
     /// A rule that is broken.
     pub broken: Option<Mutation>,
+    /// When leaders count as lost: as in production, or soon.
+    pub timing: Option<raft::Profile>,
 }
 
 fn config(shape: &Shape) -> anyhow::Result<start::Checked> {
+    let timing = match shape.timing {
+        None => raft::Config::for_testing(),
+        Some(profile) => raft::Config {
+            profile,
+            ..raft::Config::default()
+        },
+    };
     let config = Config {
         groups: 2,
         reserve_bytes: 0,
@@ -80,7 +89,7 @@ fn config(shape: &Shape) -> anyhow::Result<start::Checked> {
         volume_bytes: 8 << 20,
         raft: raft::Config {
             snapshot_entries: shape.snapshot_entries,
-            ..raft::Config::for_testing()
+            ..timing
         },
         ..Config::default()
     };

@@ -11,11 +11,13 @@ use rand::{Rng, SeedableRng};
 
 use super::field::{Field, NODES, Needs};
 use super::workload::{Door, Probe, prepare};
-use crate::harness::{ADMINISTRATOR, PASSWORD};
+use crate::harness::{ADMINISTRATOR, PASSWORD, Status};
 use crate::network::{Link, is_possible};
 
 /// The longest that writes may stand still before it counts as a livelock.
 const LIVELOCK: Duration = Duration::from_secs(60);
+/// How long a node that is back may take to have what the others have.
+const CATCH_UP: Duration = Duration::from_secs(120);
 /// Writes before each loss, so that the leader is found and warm.
 const WARM: usize = 5;
 
@@ -28,6 +30,9 @@ pub struct Options {
     /// Cut it off from all others instead of killing it.
     #[arg(long)]
     pub partition: bool,
+    /// Nodes by the timing for fast disks (`node.raft.profile`).
+    #[arg(long)]
+    pub fast_disk: bool,
     /// The seed of the pauses between.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -53,6 +58,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     let place = tempfile::tempdir()?;
     let needs = Needs {
         network,
+        fast_disk: options.fast_disk,
         ..Needs::default()
     };
     let mut field = Field::start(place.path(), NODES, 1, needs)?;
@@ -89,7 +95,8 @@ fn measure(options: &Options) -> anyhow::Result<()> {
         } else {
             field.start_again(leader)?;
         }
-        field.cluster.wait_until_settled(Duration::from_secs(120))?;
+        let operator = field.cluster.operator();
+        operator.wait_until(CATCH_UP, |status| caught_up(status, &before))?;
     }
     if let Some(path) = &options.figures {
         let lines: String = figures
@@ -109,6 +116,27 @@ fn measure(options: &Options) -> anyhow::Result<()> {
         at(99),
         at(100)
     );
+    Ok(())
+}
+
+/// Whether all nodes have at least what they had before, and a leader for each group.
+fn caught_up(status: &Status, before: &[(u64, u64)]) -> anyhow::Result<()> {
+    for node in &status.nodes {
+        ensure!(node.reachable, "node {} does not answer", node.id);
+        ensure!(
+            node.groups.len() == before.len(),
+            "node {} lacks groups",
+            node.id
+        );
+        for (group, (_, then)) in node.groups.iter().zip(before) {
+            ensure!(
+                group.leader.is_some() && group.applied >= *then,
+                "node {} is not back in group {}",
+                node.id,
+                group.group
+            );
+        }
+    }
     Ok(())
 }
 

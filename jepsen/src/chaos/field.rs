@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use rand::Rng;
 use rand::rngs::StdRng;
+use rustix::process::Signal;
 
-use crate::harness::{Cluster, Layout};
+use crate::harness::{Cluster, Layout, Process};
 use crate::network::{Host, Link, Network};
 use crate::shim::Shim;
 
@@ -18,6 +19,14 @@ pub(super) const SMALL_DISK: usize = 2;
 /// And its size: more than the 1 GiB below which a node takes no chunks.
 const SMALL_DISK_BYTES: u64 = 3 << 29;
 
+/// Where nodes and frontends are, if there are regions; the last has no frontend
+/// and one node, so that each of the others can be lost.
+const REGIONS: [(&str, usize, usize); 3] = [("eu", 2, 1), ("us", 2, 1), ("ap", 1, 0)];
+/// One way between two regions.
+const DISTANCE: Duration = Duration::from_millis(10);
+/// How long voters and content may take to be where they were ordered.
+const ORDER_PATIENCE: Duration = Duration::from_secs(120);
+
 /// A cluster on this machine, and everything that can be broken about it.
 pub(super) struct Field {
     pub(super) cluster: Cluster,
@@ -25,6 +34,8 @@ pub(super) struct Field {
     pub(super) network: Option<Network>,
     /// For each node.
     pub(super) shims: Vec<Shim>,
+    /// The region of each host, in their order; none if there are no regions.
+    regions: Vec<&'static str>,
 }
 
 /// What a field needs beyond three nodes on loopback.
@@ -33,10 +44,15 @@ pub(super) struct Needs {
     pub(super) network: bool,
     pub(super) shims: bool,
     pub(super) small_disk: bool,
+    /// Five nodes in three regions that are apart, of which one may be lost.
+    pub(super) regions: bool,
+    /// Nodes by the timing for fast disks.
+    pub(super) fast_disk: bool,
 }
 
 impl Field {
-    /// Starts `nodes` storage nodes and `frontends` frontends.
+    /// Starts `nodes` storage nodes and `frontends` frontends; with regions as
+    /// many as these have.
     ///
     /// With a network, the calling thread is in it afterwards, and the cluster
     /// can only be reached from there and from [`Field::clients`].
@@ -46,32 +62,35 @@ impl Field {
         frontends: usize,
         needs: Needs,
     ) -> anyhow::Result<Self> {
+        let regions = match needs.regions {
+            true => regions_of_hosts(),
+            false => Vec::new(),
+        };
+        let (nodes, frontends) = match needs.regions {
+            true => (
+                REGIONS.iter().map(|region| region.1).sum(),
+                REGIONS.iter().map(|region| region.2).sum(),
+            ),
+            false => (nodes, frontends),
+        };
         let network = match needs.network {
             true => Some(Network::start(nodes + frontends + 1)?),
             false => None,
         };
-        let mut layout = Layout::default();
+        let mut layout = Layout {
+            variables: variables(nodes, frontends, needs, &regions),
+            ..Layout::default()
+        };
         if let Some(network) = &network {
             for number in 0..nodes + frontends {
                 layout.hosts.push(Arc::clone(network.host(number)?));
             }
             network.host(nodes + frontends)?.enter()?;
         }
-        let mut shims = Vec::new();
-        if needs.shims {
-            let library = Shim::compile(directory)?;
-            for number in 1..=nodes {
-                let own = directory.join(format!("shim{number}"));
-                let data = directory.join(format!("node{number}"));
-                let shim = Shim::prepare(&library, &own, &data)?;
-                let variables = shim.variables()?;
-                let variables = variables
-                    .into_iter()
-                    .map(|(k, v)| (k.to_owned(), v.to_owned()));
-                layout.variables.push(variables.collect());
-                shims.push(shim);
-            }
-        }
+        let shims = match needs.shims {
+            true => prepare_shims(directory, &mut layout.variables[..nodes])?,
+            false => Vec::new(),
+        };
         if needs.small_disk {
             let data = directory.join(format!("node{}", SMALL_DISK + 1));
             fs::create_dir_all(&data)?;
@@ -81,11 +100,59 @@ impl Field {
                 .context("a disk of its own needs a host")?;
             host.mount(&data, SMALL_DISK_BYTES)?;
         }
-        Ok(Self {
+        let field = Self {
             cluster: Cluster::start_as(directory, nodes, frontends, layout)?,
             network,
             shims,
-        })
+            regions,
+        };
+        field.order_regions()?;
+        Ok(field)
+    }
+
+    /// Puts regions apart, and orders that one may be lost.
+    fn order_regions(&self) -> anyhow::Result<()> {
+        if self.regions.is_empty() {
+            return Ok(());
+        }
+        let shares = REGIONS.map(|(region, nodes, _)| format!("{region}={nodes}"));
+        let shares = shares.each_ref().map(String::as_str);
+        let operator = self.cluster.operator();
+        operator.survive("region", &shares, &shares, REGIONS[0].0)?;
+        self.cluster.wait_until_settled(ORDER_PATIENCE)?;
+        self.heal_network();
+        Ok(())
+    }
+
+    /// The names of the regions.
+    pub(super) fn regions(&self) -> Vec<&'static str> {
+        REGIONS.map(|(region, ..)| region).to_vec()
+    }
+
+    /// The hosts in a region.
+    pub(super) fn hosts_in(&self, region: &str) -> Vec<usize> {
+        let hosts = self.regions.iter().enumerate();
+        let inside = hosts.filter(|(_, other)| **other == region);
+        inside.map(|(host, _)| host).collect()
+    }
+
+    /// Lets everything through again, as late as it comes when all is well.
+    pub(super) fn heal_network(&self) {
+        let Some(network) = &self.network else {
+            return;
+        };
+        network.heal();
+        let apart = Link {
+            delay: DISTANCE,
+            ..Link::default()
+        };
+        for (from, region) in self.regions.iter().enumerate() {
+            for (to, other) in self.regions.iter().enumerate() {
+                if region != other {
+                    network.set(from, to, apart);
+                }
+            }
+        }
     }
 
     /// The host from which clients ask.
@@ -155,6 +222,33 @@ impl Field {
         self.cluster.nodes[node].restart()
     }
 
+    /// The process of a host: a node's, or a frontend's.
+    fn process(&mut self, host: usize) -> &mut Process {
+        let nodes = self.cluster.nodes.len();
+        match host.checked_sub(nodes) {
+            Some(frontend) => &mut self.cluster.frontends[frontend],
+            None => &mut self.cluster.nodes[host],
+        }
+    }
+
+    /// Signals the process of a host.
+    pub(super) fn signal(&mut self, host: usize, signal: Signal) -> anyhow::Result<()> {
+        self.process(host).signal(signal)
+    }
+
+    /// `kill -9` to the process of a host.
+    pub(super) fn kill_host(&mut self, host: usize) -> anyhow::Result<()> {
+        self.process(host).kill()
+    }
+
+    /// Starts the killed process of a host again, with all that it wrote.
+    pub(super) fn start_host(&mut self, host: usize) -> anyhow::Result<()> {
+        match host < self.cluster.nodes.len() {
+            true => self.start_again(host),
+            false => self.process(host).restart(),
+        }
+    }
+
     /// Empties a node's directory, and has a new node take its place.
     pub(super) fn replace(&mut self, node: usize) -> anyhow::Result<()> {
         self.kill(node)?;
@@ -192,9 +286,52 @@ impl Field {
     /// Waits until all is as it should be: see [`Cluster::wait_until_settled`].
     pub(super) fn settle(&self, patience: Duration) -> anyhow::Result<String> {
         let settled = self.cluster.wait_until_settled(patience)?;
-        let groups = settled.nodes[0].groups.len();
+        let groups = settled.count_groups();
         Ok(format!("{groups} groups: one state hash each on all nodes"))
     }
+}
+
+/// The environment of a process.
+type Variables = Vec<(String, String)>;
+
+/// What nodes, and then frontends, are told of where they are and how they are to be.
+fn variables(nodes: usize, frontends: usize, needs: Needs, regions: &[&str]) -> Vec<Variables> {
+    let mut variables = vec![Variables::new(); nodes + frontends];
+    for (number, (own, region)) in variables.iter_mut().zip(regions).enumerate() {
+        let section = if number < nodes { "NODE" } else { "STORAGE" };
+        own.push((format!("DEVFLOW_{section}__REGION"), (*region).to_owned()));
+    }
+    if needs.fast_disk {
+        let (key, value) = ("DEVFLOW_NODE__RAFT__PROFILE", "fast-disk");
+        for own in &mut variables[..nodes] {
+            own.push((key.to_owned(), value.to_owned()));
+        }
+    }
+    variables
+}
+
+/// A shim for each node, whose environment is added to what it has.
+fn prepare_shims(directory: &Path, variables: &mut [Variables]) -> anyhow::Result<Vec<Shim>> {
+    let library = Shim::compile(directory)?;
+    let mut shims = Vec::new();
+    for (number, own) in (1..).zip(variables) {
+        let undo = directory.join(format!("shim{number}"));
+        let data = directory.join(format!("node{number}"));
+        let shim = Shim::prepare(&library, &undo, &data)?;
+        let added = shim.variables()?.into_iter();
+        own.extend(added.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        shims.push(shim);
+    }
+    Ok(shims)
+}
+
+/// The region of each host: all nodes, then all frontends.
+fn regions_of_hosts() -> Vec<&'static str> {
+    let of = |count: fn(&(&str, usize, usize)) -> usize| {
+        let regions = REGIONS.iter();
+        regions.flat_map(move |region| std::iter::repeat_n(region.0, count(region)))
+    };
+    of(|region| region.1).chain(of(|region| region.2)).collect()
 }
 
 /// Removes all that is in a directory, which may be a place where something is

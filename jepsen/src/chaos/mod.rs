@@ -13,22 +13,28 @@
 //! | `refs`, `groups`, `names` | each register is linearizable, the reads after the last fault included: so what was acknowledged is there |
 //! | `atomicity` | nobody ever saw one ref of a group moved without the others |
 //! | `pushes` | every acknowledged push is whole in a clone through every frontend, and none is there in part |
+//! | `clones` | every clone that ended while things broke is whole, with what was acknowledged before it began |
+//! | `churn` | repositories whose content others share that are purged, while collectors run, are whole |
+//! | `progress` | writes went on while a region was lost |
 //! | `replicas` | all replicas of a group have one state hash at one index, and no node lacks a chunk |
 //! | `content` | every node that placement names holds every chunk, intact |
 //! | `faults` | every fault could be mended, and no process ended by itself |
 
 mod bug;
 mod field;
+mod foreign;
 mod nemesis;
 mod options;
 mod page;
 mod report;
 mod run;
 mod schedule;
+mod trial;
 mod whole;
 mod workload;
 
 pub mod failover;
+pub mod upgrade;
 
 pub use bug::Bug;
 pub use options::Options;

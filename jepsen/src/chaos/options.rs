@@ -8,9 +8,10 @@ use super::Bug;
 /// What to run.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Which faults (all that this machine allows, unless given): kill, pause, partition,
-    /// one-way, bridge, slow-link, slow-disk, clock, power, full-disk, corruption, rot,
-    /// replace, transfer, slots, collect. With --hook, whatever names the hook knows.
+    /// Which faults (all that this machine allows but `region`, unless given): kill, pause,
+    /// partition, one-way, bridge, region, slow-link, slow-disk, clock, power, full-disk,
+    /// corruption, rot, replace, transfer, slots, collect. Of a cluster of your own: transfer,
+    /// slots and collect, with --data, and whatever names your --hook knows.
     #[arg(long, value_delimiter = ',', value_name = "FAULT,…")]
     pub faults: Vec<String>,
     /// For how long, such as 60s or 10m.
@@ -38,8 +39,13 @@ pub struct Options {
     /// A file with the user's password, or a token.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
-    /// The command that breaks your cluster: called as `HOOK start FAULT`, and
-    /// later as `HOOK heal FAULT`.
+    /// The data directory of a process of that cluster, such as a frontend: its identity
+    /// orders the faults that go over the wire, and asks in the end whether all replicas
+    /// agree and every node holds what it should (while nobody else uses the cluster).
+    #[arg(long, value_name = "DIR", requires = "cluster")]
+    pub data: Option<PathBuf>,
+    /// The command that breaks your cluster: called as `HOOK start FAULT NODE`, and
+    /// later as `HOOK heal FAULT NODE`, by a shell.
     #[arg(
         long,
         value_name = "COMMAND",
@@ -47,6 +53,10 @@ pub struct Options {
         requires = "faults"
     )]
     pub hook: Option<String>,
+    /// The nodes that the hook can break, one at a time, by names that it knows; it is
+    /// called without a node unless given.
+    #[arg(long, value_delimiter = ',', value_name = "NODE,…", requires = "hook")]
+    pub nodes: Vec<String>,
     /// Where the history is written.
     #[arg(long, default_value = "chaos-history.jsonl", value_name = "FILE")]
     pub history: PathBuf,
@@ -56,6 +66,26 @@ pub struct Options {
     /// A bug put back, to see that a checker sees it.
     #[arg(long, value_enum)]
     pub bug: Option<Bug>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            faults: Vec::new(),
+            length: Duration::from_secs(60),
+            calm: Duration::from_secs(5),
+            seed: 1,
+            cluster: Vec::new(),
+            user: None,
+            password_file: None,
+            data: None,
+            hook: None,
+            nodes: Vec::new(),
+            history: PathBuf::from("chaos-history.jsonl"),
+            page: None,
+            bug: None,
+        }
+    }
 }
 
 /// Reads `90s`, `10m` or `500ms`.

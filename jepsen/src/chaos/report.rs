@@ -1,4 +1,4 @@
-use crate::checkers::Verdict;
+use crate::checkers::{Verdict, longest_gap_us};
 use crate::history::{Action, Event};
 
 /// A stretch of a run.
@@ -83,27 +83,9 @@ impl Report {
 
     /// The longest time in which no write was acknowledged, in microseconds.
     pub(super) fn longest_gap_us(&self) -> u64 {
-        let writes = |event: &&Event| {
-            matches!(
-                event.action,
-                Action::Swap | Action::Overwrite | Action::Push
-            ) && event.outcome == crate::history::Outcome::Ok
-        };
-        let end = self.phases.last().map_or(0, |phase| phase.to_us);
-        let mut ends: Vec<u64> = self
-            .events
-            .iter()
-            .filter(writes)
-            .map(|e| e.completed_us)
-            .collect();
-        ends.retain(|&at| at <= end);
-        ends.extend(self.phases.first().map(|phase| phase.from_us));
-        ends.push(end);
-        ends.sort_unstable();
-        ends.windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .max()
-            .unwrap_or(0)
+        let from = self.phases.first().map_or(0, |phase| phase.from_us);
+        let to = self.phases.last().map_or(0, |phase| phase.to_us);
+        longest_gap_us(&self.events, from, to)
     }
 
     /// The report in lines for a terminal.

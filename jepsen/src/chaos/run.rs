@@ -1,21 +1,21 @@
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
 use super::bug::STALE_FOR;
 use super::field::{Field, NODES, Needs};
+use super::foreign::{self, Foreign};
 use super::nemesis::{self, KINDS, Kind};
 use super::schedule::{self, Hand};
-use super::workload::{self, Door, Log, Names, Refs, Shared, Stale, Workload};
-use super::{Bug, Options, Phase, Report, page, whole};
-use crate::checkers::{Porcupine, Verdict, check_atomicity, check_linearizability, registers};
-use crate::harness::{ADMINISTRATOR, PASSWORD};
-use crate::history::{Event, Recorder};
+use super::trial::Trial;
+use super::workload::{Door, Stale};
+use super::{Bug, Options, Report, page};
+use crate::checkers::{Verdict, check_progress};
+use crate::harness::{ADMINISTRATOR, Cluster, PASSWORD};
 
 /// How many frontends a local cluster has.
 const FRONTENDS: usize = 2;
@@ -23,13 +23,22 @@ const FRONTENDS: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(180);
 /// The same where a fault could not be mended, so that this is hopeless.
 const NO_PATIENCE: Duration = Duration::from_secs(5);
+/// The fault after which writes must go on, and how long that may take: an election, and
+/// clients that wait for an answer from the lost frontend.
+const REGION: &str = "region";
+const LONGEST_STOP: Duration = Duration::from_secs(10);
 
 /// Runs it, prints the report, writes the page, and fails if a promise was broken.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let report = judge(options)?;
+    conclude(options, &report)
+}
+
+/// Prints the report, writes the page, and fails if a promise was broken.
+pub(super) fn conclude(options: &Options, report: &Report) -> anyhow::Result<()> {
     report.print();
     if let Some(path) = &options.page {
-        fs::write(path, page::render(&report))?;
+        fs::write(path, page::render(report))?;
         println!("page: {}", fs::canonicalize(path)?.display());
     }
     println!("history: {}", fs::canonicalize(&options.history)?.display());
@@ -58,14 +67,7 @@ pub fn judge(options: &Options) -> anyhow::Result<Report> {
 fn judge_here(options: &Options) -> anyhow::Result<Report> {
     let place = tempfile::tempdir()?;
     if !options.cluster.is_empty() {
-        let doors = doors_of(options)?;
-        let mut hand = match &options.hook {
-            Some(hook) => Hand::Hook(hook, options.faults.clone()),
-            None => Hand::Idle,
-        };
-        let (mut report, ..) = work(options, place.path(), doors, None, &mut hand)?;
-        report.verdicts.extend(judge_history(&report.events)?);
-        return Ok(report);
+        return judge_foreign(options, place.path());
     }
     if options.bug == Some(Bug::SplitBrain) {
         return split_brain(options, place.path());
@@ -75,12 +77,7 @@ fn judge_here(options: &Options) -> anyhow::Result<Report> {
         .iter()
         .fold(Needs::default(), |all, kind| all.and(kind.needs));
     let mut field = Field::start(place.path(), NODES, FRONTENDS, needs)?;
-    if options.bug == Some(Bug::LyingDisks) {
-        for shim in &field.shims {
-            shim.lie()?;
-        }
-    }
-    let mut doors = doors_of_field(&field, "frontend")?;
+    let mut doors = doors_of(&field.cluster, "frontend")?;
     if options.bug == Some(Bug::StaleReads)
         && let Some(door) = doors.last_mut()
     {
@@ -91,14 +88,28 @@ fn judge_here(options: &Options) -> anyhow::Result<Report> {
     }
     let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
     println!(
-        "three nodes, two frontends; seed {}; faults: {}",
+        "{} nodes, {} frontends; seed {}; faults: {}",
+        field.cluster.nodes.len(),
+        field.cluster.frontends.len(),
         options.seed,
         names.join(", ")
     );
     let clients = field.clients()?;
+    let loses_regions = kinds.iter().any(|kind| kind.name == REGION);
     let mut hand = Hand::Field(&mut field, kinds);
-    let (mut report, shared, logs) = work(options, place.path(), doors, clients, &mut hand)?;
-    let patience = match report.is_kept() {
+    let mut trial = Trial::run(options, place.path(), doors, clients, |recorder| {
+        if hand.lie(options.bug)? {
+            // So that there is something to lose.
+            thread::sleep(options.calm);
+        }
+        schedule::run(&mut hand, recorder, options.length, options.seed)
+    })?;
+    let report = &mut trial.report;
+    if loses_regions {
+        let progress = check_progress(&report.events, REGION, LONGEST_STOP);
+        report.verdicts.push(Verdict::of("progress", progress));
+    }
+    let patience = match report.is_kept() && options.bug.is_none() {
         true => PATIENCE,
         false => NO_PATIENCE,
     };
@@ -107,8 +118,21 @@ fn judge_here(options: &Options) -> anyhow::Result<Report> {
     let verified = field.cluster.wait_until_verified(patience);
     let verified = verified.map(|said| said.trim().replace('\n', "; "));
     report.verdicts.push(Verdict::of("content", verified));
-    finish(&mut report, &shared, &logs, place.path())?;
-    Ok(report)
+    trial.finish()
+}
+
+/// A cluster that we did not start.
+fn judge_foreign(options: &Options, place: &Path) -> anyhow::Result<Report> {
+    let foreign = Foreign::of(options)?;
+    let doors = foreign::doors(options)?;
+    let mut hand = Hand::Foreign(foreign);
+    let mut trial = Trial::run(options, place, doors, None, |recorder| {
+        schedule::run(&mut hand, recorder, options.length, options.seed)
+    })?;
+    if let Hand::Foreign(foreign) = &hand {
+        trial.report.verdicts.extend(foreign.verdicts());
+    }
+    trial.finish()
 }
 
 /// Two clusters of one node each, taken for one.
@@ -119,128 +143,23 @@ fn split_brain(options: &Options, place: &Path) -> anyhow::Result<Report> {
         let directory = place.join(half);
         fs::create_dir(&directory)?;
         let field = Field::start(&directory, 1, 1, Needs::default())?;
-        doors.extend(doors_of_field(&field, half)?);
+        doors.extend(doors_of(&field.cluster, half)?);
         fields.push(field);
     }
-    let (mut report, shared, logs) = work(options, place, doors, None, &mut Hand::Idle)?;
-    finish(&mut report, &shared, &logs, place)?;
-    Ok(report)
+    let trial = Trial::run(options, place, doors, None, |_| {
+        thread::sleep(options.length);
+        Ok(())
+    })?;
+    trial.finish()
 }
 
-/// Lets clients work while `hand` breaks things; all verdicts but that on the
-/// faults are still to come.
-fn work(
-    options: &Options,
-    place: &Path,
-    doors: Vec<Door>,
-    host: Option<Arc<crate::network::Host>>,
-    hand: &mut Hand<'_>,
-) -> anyhow::Result<(Report, Arc<Shared>, Vec<Log>)> {
-    let run = format!("{}-{:x}", options.seed, std::process::id());
-    let credentials = &doors.first().context("no frontend")?.credentials;
-    let owner = credentials.split(':').next().unwrap_or_default().to_owned();
-    let mut commits = Vec::new();
-    // One cluster needs this once; two that are taken for one need it both.
-    let homes = if options.bug == Some(Bug::SplitBrain) {
-        doors.len()
-    } else {
-        1
-    };
-    for door in &doors[..homes] {
-        commits = workload::prepare(door, &owner, &run, place)?;
-    }
-    let split = options.bug == Some(Bug::SplitPushes);
-    let groups = format!("{owner}/groups-{run}");
-    let shared = Arc::new(Shared {
-        refs: Refs::new(
-            "refs",
-            1,
-            format!("{owner}/refs-{run}"),
-            commits.clone(),
-            false,
-        ),
-        groups: Refs::new("groups", 3, groups, commits, split),
-        names: Names::of_run(run),
-        recorder: Recorder::create(&options.history)?,
-        stop: AtomicBool::new(false),
-        doors,
-        owner,
-        host,
-    });
-    let recorder = &shared.recorder;
-    let workload = Workload::start(&shared, place);
-    let mut phases = Vec::new();
-    let mut from_us = recorder.now_us();
-    let mut phase = |name| {
-        let to_us = recorder.now_us();
-        phases.push(Phase {
-            name,
-            from_us,
-            to_us,
-        });
-        from_us = to_us;
-    };
-    thread::sleep(options.calm);
-    phase("before");
-    let faults = schedule::run(hand, recorder, options.length, options.seed);
-    phase("during");
-    thread::sleep(options.calm);
-    phase("after");
-    let logs = workload.stop(&shared)?;
-    let count = recorder.events().len();
-    let said = faults.map(|()| format!("{count} events; all faults were mended"));
-    let report = Report {
-        seed: options.seed,
-        phases,
-        verdicts: vec![Verdict::of("faults", said)],
-        events: recorder.events(),
-    };
-    if !matches!(hand, Hand::Field(..)) {
-        workload::read_all(&shared)?;
-        return Ok((
-            Report {
-                events: recorder.events(),
-                ..report
-            },
-            shared,
-            logs,
-        ));
-    }
-    Ok((report, shared, logs))
-}
-
-/// The last reads, and what the history and the clones say.
-fn finish(report: &mut Report, shared: &Shared, logs: &[Log], place: &Path) -> anyhow::Result<()> {
-    workload::read_all(shared)?;
-    report.events = shared.recorder.events();
-    let pushes = whole::check(&shared.doors, logs, &place.join("clones"));
-    report.verdicts.push(Verdict::of("pushes", pushes));
-    report.verdicts.extend(judge_history(&report.events)?);
-    Ok(())
-}
-
-fn judge_history(events: &[Event]) -> anyhow::Result<Vec<Verdict>> {
-    let porcupine = Porcupine::find()?;
-    let judge = |checker, prefix: &str| {
-        let registers = registers(events, |event| event.key.starts_with(prefix));
-        check_linearizability(checker, &registers, &porcupine)
-    };
-    let groups = "refs/heads/groups-";
-    let atomicity = check_atomicity(events, |event| event.key.starts_with(groups));
-    Ok(vec![
-        judge("refs", "refs/heads/refs-"),
-        judge("groups", groups),
-        judge("names", "name-"),
-        Verdict::of("atomicity", atomicity),
-    ])
-}
-
-fn doors_of_field(field: &Field, name: &str) -> anyhow::Result<Vec<Door>> {
-    let frontends = 0..field.cluster.frontends.len();
+/// The frontends of a cluster of ours.
+pub(super) fn doors_of(cluster: &Cluster, name: &str) -> anyhow::Result<Vec<Door>> {
+    let frontends = 0..cluster.frontends.len();
     let doors = frontends.map(|number| {
         Ok(Door {
             name: format!("{name}{}", number + 1),
-            base: field.cluster.base(number)?,
+            base: cluster.base(number)?,
             credentials: format!("{ADMINISTRATOR}:{PASSWORD}"),
             stale: None,
         })
@@ -248,25 +167,16 @@ fn doors_of_field(field: &Field, name: &str) -> anyhow::Result<Vec<Door>> {
     doors.collect()
 }
 
-fn doors_of(options: &Options) -> anyhow::Result<Vec<Door>> {
-    let user = options.user.as_deref().context("--cluster needs --user")?;
-    let file = options.password_file.as_deref();
-    let file = file.context("--cluster needs --password-file")?;
-    let password = fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
-    let doors = options.cluster.iter().map(|base| Door {
-        name: base.clone(),
-        base: base.trim_end_matches('/').to_owned(),
-        credentials: format!("{user}:{}", password.trim_end()),
-        stale: None,
-    });
-    Ok(doors.collect())
-}
-
 /// The faults that were asked for, or all; without those for which this machine
 /// lacks what they need, which is said.
 fn choose(options: &Options) -> anyhow::Result<Vec<Kind>> {
     let mut kinds = match options.faults.is_empty() {
-        true => KINDS.to_vec(),
+        // Regions take more processes: only who asks for their loss pays for them.
+        true => KINDS
+            .iter()
+            .copied()
+            .filter(|kind| !kind.needs.regions)
+            .collect(),
         false => nemesis::find(&options.faults)?,
     };
     if !crate::network::is_possible() {

@@ -1,4 +1,3 @@
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -7,9 +6,11 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
+use super::Bug;
 use super::field::Field;
-use super::nemesis::{Kind, Nemesis};
-use crate::history::{Action, Event, Outcome, Recorder};
+use super::foreign::Foreign;
+use super::nemesis::Kind;
+use crate::history::{Event, Recorder};
 
 /// How long a fault holds, in milliseconds.
 const HOLD_MS: std::ops::Range<u64> = 1500..6000;
@@ -20,10 +21,8 @@ const CALM_MS: std::ops::Range<u64> = 500..2500;
 pub(super) enum Hand<'a> {
     /// Our own nemeses.
     Field(&'a mut Field, Vec<Kind>),
-    /// A command of the operator's, called with `start` or `heal` and a fault's name.
-    Hook(&'a str, Vec<String>),
-    /// Nothing.
-    Idle,
+    /// What the operator of a cluster that is not ours has.
+    Foreign(Foreign),
 }
 
 /// Breaks and mends, one fault after the other, for so long. Every chosen fault
@@ -50,30 +49,32 @@ pub(super) fn run(
         let calm = Duration::from_millis(random.random_range(CALM_MS));
         let begin = recorder.now_us();
         let (name, said) = hand.inflict(turn, hold, &mut random)?;
-        recorder.add(Event {
-            process: "nemesis".to_owned(),
-            action: Action::Fault,
-            key: name,
-            expected: None,
-            value: None,
-            through: String::new(),
-            invoked_us: begin,
-            completed_us: recorder.now_us(),
-            outcome: Outcome::Ok,
-            answered: true,
-            said,
-        })?;
+        recorder.add(Event::fault(name, said, begin, recorder.now_us()))?;
         thread::sleep(calm);
     }
     Ok(())
 }
 
 impl Hand<'_> {
+    /// Has our disks lie from now on, if that is the bug; says whether it is.
+    pub(super) fn lie(&self, bug: Option<Bug>) -> anyhow::Result<bool> {
+        let (Self::Field(field, _), Some(about)) = (self, bug.and_then(Bug::lies)) else {
+            return Ok(false);
+        };
+        ensure!(
+            !field.shims.is_empty(),
+            "disks lie by the shim: choose a fault that has one, such as power"
+        );
+        for shim in &field.shims {
+            shim.lie(about)?;
+        }
+        Ok(true)
+    }
+
     fn count(&self) -> usize {
         match self {
             Self::Field(_, kinds) => kinds.len(),
-            Self::Hook(_, names) => names.len(),
-            Self::Idle => 0,
+            Self::Foreign(foreign) => foreign.count(),
         }
     }
 
@@ -87,9 +88,9 @@ impl Hand<'_> {
         match self {
             Self::Field(field, kinds) => {
                 let kind = kinds[turn];
-                let mut nemesis: Box<dyn Nemesis> = (kind.make)();
+                let mut nemesis = kind.make();
                 let started = nemesis.start(field, random);
-                thread::sleep(hold);
+                thread::sleep(hold.max(nemesis.least_hold()));
                 let healed = nemesis.heal(field);
                 let said = started.with_context(|| format!("start {}", kind.name))?;
                 healed.with_context(|| format!("heal {} ({said})", kind.name))?;
@@ -97,26 +98,11 @@ impl Hand<'_> {
                 println!("  {}: {said}", kind.name);
                 Ok((kind.name.to_owned(), said))
             }
-            Self::Hook(command, names) => {
-                let name = names[turn].clone();
-                let said = call(command, "start", &name);
-                thread::sleep(hold);
-                call(command, "heal", &name)?;
-                println!("  {name}");
-                Ok((name, said?))
+            Self::Foreign(foreign) => {
+                let (name, said) = foreign.inflict(turn, hold, random)?;
+                println!("  {name}: {said}");
+                Ok((name, said))
             }
-            Self::Idle => Ok((String::new(), String::new())),
         }
     }
-}
-
-fn call(command: &str, verb: &str, name: &str) -> anyhow::Result<String> {
-    let line = format!("{command} {verb} {name}");
-    let output = Command::new("sh").args(["-c", &line]).output()?;
-    ensure!(
-        output.status.success(),
-        "{line}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 
-use super::workload::{Door, Log, url};
+use super::workload::{Clones, Door, Kept, Log, url};
 use crate::harness::Git;
 use crate::history::Outcome;
 
@@ -33,7 +33,43 @@ pub(super) fn check(doors: &[Door], logs: &[Log], directory: &Path) -> anyhow::R
     ))
 }
 
-fn check_clone(clone: &Git, log: &Log) -> anyhow::Result<()> {
+/// Clones every repository that was made and kept through every frontend.
+pub(super) fn check_kept(
+    doors: &[Door],
+    kept: &[Kept],
+    directory: &Path,
+) -> anyhow::Result<String> {
+    for (number, door) in doors.iter().enumerate() {
+        for (index, one) in kept.iter().enumerate() {
+            let name = format!("kept-{index}-{number}");
+            let url = url(&door.base, &door.credentials, &one.repository);
+            Git::at(directory).run(&["clone", "--quiet", "--mirror", &url, &name])?;
+            let found = one.check(&Git::at(directory.join(&name)));
+            found.with_context(|| format!("through {}", door.name))?;
+        }
+    }
+    let count = kept.len();
+    Ok(format!("{count} repositories among those purged are whole"))
+}
+
+/// Whether every clone that came to an end while things broke was whole.
+pub(super) fn check_read(clones: &Clones) -> anyhow::Result<String> {
+    let wrong = clones.wrong.first();
+    ensure!(
+        wrong.is_none(),
+        "{} of {} clones: {}",
+        clones.wrong.len(),
+        clones.wrong.len() + clones.whole,
+        wrong.map_or("", String::as_str)
+    );
+    Ok(format!(
+        "{} clones meanwhile were whole, with all that was acknowledged before",
+        clones.whole
+    ))
+}
+
+/// Holds a clone against what its pusher was told.
+pub(super) fn check_clone(clone: &Git, log: &Log) -> anyhow::Result<()> {
     let listing = clone.run(&["for-each-ref", "--format=%(refname) %(objectname)"])?;
     let refs: BTreeMap<&str, &str> = listing.lines().filter_map(|l| l.split_once(' ')).collect();
     let main = refs.get("refs/heads/main").copied();

@@ -8,12 +8,14 @@
 mod atomicity;
 mod linearizability;
 mod porcupine;
+mod progress;
 pub mod register;
 mod registers;
 
 pub use atomicity::{check_atomicity, join_values};
 pub use linearizability::check_linearizability;
 pub use porcupine::Porcupine;
+pub use progress::{check_progress, longest_gap_us};
 pub use registers::{Registers, registers};
 
 /// What a checker says in the end.

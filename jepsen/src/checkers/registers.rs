@@ -15,7 +15,7 @@ pub fn registers(events: &[Event], belongs: impl Fn(&Event) -> bool) -> Register
         let value = numbers.of(event.value.as_deref());
         let effect = match (event.action, event.outcome) {
             (_, Outcome::Fail) | (Action::Read, Outcome::Unknown) => continue,
-            (Action::Push | Action::Fault, _) => continue,
+            (Action::Push | Action::Clone | Action::Delete | Action::Fault, _) => continue,
             (Action::Read, Outcome::Ok) => Effect::Read(value),
             (Action::Swap, _) => Effect::Swap(numbers.of(event.expected.as_deref()), value),
             (Action::Overwrite, _) => Effect::Overwrite(value),

@@ -2,14 +2,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use serde::Deserialize;
+use anyhow::{Context, ensure};
 
-use super::Http;
-use super::process::{Process, devflow, free_address};
+use super::operator::{path, run};
+use super::process::{Process, free_address};
+use super::{Http, Operator, Status};
 use crate::network::Host;
 
 /// How long a new cluster may take to settle.
@@ -24,6 +23,8 @@ pub struct Layout {
     pub variables: Vec<Vec<(String, String)>>,
     /// How long the nodes may take to vote in all groups; a minute unless given.
     pub patience: Option<Duration>,
+    /// Which binary everything is started and ordered with; that under test unless given.
+    pub program: Option<PathBuf>,
 }
 
 /// Storage nodes and frontends, on loopback or on hosts of a network of our own.
@@ -39,41 +40,6 @@ pub struct Cluster {
     pub(super) addresses: Vec<(SocketAddr, SocketAddr)>,
     /// The frontends.
     pub frontends: Vec<Process>,
-}
-
-/// What `devflow cluster status --json` prints.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Status {
-    /// All nodes of the map.
-    pub nodes: Vec<NodeStatus>,
-}
-
-/// One node of a [`Status`].
-#[derive(Clone, Debug, Deserialize)]
-pub struct NodeStatus {
-    /// Its id.
-    pub id: u64,
-    /// Whether it answered.
-    pub reachable: bool,
-    /// Chunks that placement names and it lacks; nothing before its first look.
-    pub missing_chunks: Option<u64>,
-    /// Its replicas.
-    pub groups: Vec<GroupStatus>,
-}
-
-/// One replica of a [`NodeStatus`].
-#[derive(Clone, Debug, Deserialize)]
-pub struct GroupStatus {
-    /// The group.
-    pub group: u64,
-    /// Its leader.
-    pub leader: Option<u64>,
-    /// The last applied index.
-    pub applied: u64,
-    /// How many voters it has.
-    pub voters: Vec<u64>,
-    /// The hash of the state at `applied`, in hexadecimal.
-    pub state_hash: String,
 }
 
 impl Layout {
@@ -135,75 +101,57 @@ impl Cluster {
         Ok(Http::new(&self.base(0)?))
     }
 
-    /// The data directory whose identity asks: the first frontend's, or else the
-    /// first node's.
-    pub(super) fn asker(&self) -> PathBuf {
+    /// Who asks and orders: with the first frontend's identity, or else the first node's.
+    pub fn operator(&self) -> Operator {
         let asker = if self.frontends.is_empty() {
             "node1"
         } else {
             "frontend1"
         };
-        self.directory.join(asker)
+        Operator::with(self.directory.join(asker)).by(self.layout.program.clone())
     }
 
-    /// What the cluster says of itself, asked with the first frontend's identity
-    /// or else the first node's.
+    /// Has all that is started or ordered from now on done by the binary under test.
+    pub fn use_binary_under_test(&mut self) {
+        self.layout.program = None;
+    }
+
+    fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        run(self.layout.program.as_deref(), arguments)
+    }
+
+    /// See [`Operator::status`].
     pub fn status(&self) -> anyhow::Result<Status> {
-        let data = self.asker();
-        let text = run(&["cluster", "status", "--json", "--data", path(&data)?])?;
-        serde_json::from_str(&text).with_context(|| format!("parse the status {text}"))
+        self.operator().status()
     }
 
-    /// Reads every chunk from every node that placement names; fails if one is
-    /// missing or damaged.
+    /// See [`Operator::verify`].
     pub fn verify(&self) -> anyhow::Result<String> {
-        let data = self.directory.join("frontend1");
-        run(&["cluster", "verify", "--data", path(&data)?])
+        self.operator().verify()
     }
 
-    /// The same, given time: a node that was away fetches what it lacks when it
-    /// next looks.
+    /// See [`Operator::wait_until_verified`].
     pub fn wait_until_verified(&self, deadline: Duration) -> anyhow::Result<String> {
-        let began = Instant::now();
-        loop {
-            match self.verify() {
-                Err(_) if began.elapsed() < deadline => thread::sleep(Duration::from_secs(1)),
-                verified => return verified,
-            }
-        }
+        self.operator().wait_until_verified(deadline)
     }
 
-    /// Has all nodes verify what they keep, at full speed, and repair it. Fails
-    /// if something stays damaged.
+    /// See [`Operator::scrub`].
     pub fn scrub(&self) -> anyhow::Result<String> {
-        let data = self.asker();
-        run(&["cluster", "scrub", "--fast", "--data", path(&data)?])
+        self.operator().scrub()
     }
 
-    /// A cycle of the collector on all nodes, at full speed; with `dry_run` only
-    /// what one would find. Fails if a node was away or started meanwhile.
+    /// See [`Operator::collect`].
     pub fn collect(&self, dry_run: bool) -> anyhow::Result<String> {
-        let data = self.asker();
-        let how = if dry_run { "--dry-run" } else { "--fast" };
-        run(&["cluster", "collect", how, "--data", path(&data)?])
+        self.operator().collect(dry_run)
     }
 
     /// Waits until all nodes are voters of all groups, agree on the state hash at
     /// one index, and lack no chunk.
     pub fn wait_until_settled(&self, deadline: Duration) -> anyhow::Result<Status> {
-        let began = Instant::now();
-        let mut last = String::new();
-        while began.elapsed() < deadline {
-            match self
-                .status()
-                .and_then(|status| settled(&status, self.nodes.len()).map(|()| status))
-            {
-                Ok(status) => return Ok(status),
-                Err(error) => last = format!("{error:#}"),
-            }
-            thread::sleep(Duration::from_millis(200));
-        }
-        bail!("the cluster did not settle within {deadline:?}: {last}")
+        self.operator().wait_until(deadline, |status| {
+            all_vote(status, self.nodes.len())?;
+            status.ensure_settled()
+        })
     }
 
     fn add_node(&mut self, number: usize) -> anyhow::Result<()> {
@@ -214,7 +162,7 @@ impl Cluster {
             None => (free_address()?, free_address()?),
         };
         if number == 1 {
-            run(&[
+            self.run(&[
                 "cluster",
                 "init",
                 "--data",
@@ -230,11 +178,32 @@ impl Cluster {
         }
         let name = format!("node{number}");
         let arguments = ["storage-node", "--data", path(&data)?];
-        let variables = self.layout.variables_of(number - 1);
-        let node = Process::start_on(host, &name, &arguments, &variables, 2, &self.directory)?;
+        let node = self.start_process(host, &name, &arguments, number - 1, 2)?;
         self.nodes.push(node);
         self.addresses.push((listen, bulk));
         Ok(())
+    }
+
+    /// Starts the process of this place in the layout, with so many listeners.
+    fn start_process(
+        &self,
+        host: Option<Arc<Host>>,
+        name: &str,
+        arguments: &[&str],
+        place: usize,
+        listeners: usize,
+    ) -> anyhow::Result<Process> {
+        let program = self.layout.program.clone();
+        let variables = self.layout.variables_of(place);
+        Process::start_on(
+            host,
+            program,
+            name,
+            arguments,
+            &variables,
+            listeners,
+            &self.directory,
+        )
     }
 
     /// Keeps what invites apart from the first node, as an operator should, so
@@ -264,17 +233,14 @@ impl Cluster {
             None => free_address()?,
         };
         let address = address.to_string();
-        let arguments = [
-            "frontend",
-            "--data",
-            path(&data)?,
-            "--http",
-            &address,
-            "--ssh",
-            "127.0.0.1:0",
-        ];
-        let variables = self.layout.variables_of(self.nodes.len() + number - 1);
-        let frontend = Process::start_on(host, &name, &arguments, &variables, 2, &self.directory)?;
+        let mut arguments = vec!["frontend", "--data", path(&data)?, "--http", &address];
+        // Earlier releases do not speak SSH.
+        let has_ssh = self.layout.program.is_none();
+        if has_ssh {
+            arguments.extend(["--ssh", "127.0.0.1:0"]);
+        }
+        let (place, listeners) = (self.nodes.len() + number - 1, 1 + usize::from(has_ssh));
+        let frontend = self.start_process(host, &name, &arguments, place, listeners)?;
         self.frontends.push(frontend);
         Ok(())
     }
@@ -292,7 +258,7 @@ impl Cluster {
         for seed in &seeds {
             invite.extend(["--seed", seed]);
         }
-        let invitation = run(&invite)?;
+        let invitation = self.run(&invite)?;
         let file = data.with_extension("invitation");
         std::fs::write(&file, invitation)?;
         let mut arguments = vec![
@@ -308,13 +274,14 @@ impl Cluster {
             arguments.extend(["--listen", listen, "--bulk", bulk]);
         }
         let Some(host) = host else {
-            return run(&arguments).map(drop);
+            return self.run(&arguments).map(drop);
         };
         // What only the host sees may be mounted at its data directory.
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
+        let program = self.layout.program.clone();
         host.run(move || {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            run(&arguments).map(drop)
+            run(program.as_deref(), &arguments).map(drop)
         })?
     }
 }
@@ -323,75 +290,26 @@ fn address(host: &Host, port: u16) -> SocketAddr {
     (host.address(), port).into()
 }
 
-/// Whether every group has the same voters, index and state on all nodes.
-fn settled(status: &Status, nodes: usize) -> anyhow::Result<()> {
+/// Whether this many nodes are in the map and vote in every group.
+fn all_vote(status: &Status, nodes: usize) -> anyhow::Result<()> {
     ensure!(
         status.nodes.len() == nodes,
         "{} of {nodes} nodes are in the map",
         status.nodes.len()
     );
-    let first = &status.nodes[0];
+    let first = status.nodes.first().map_or(0, |node| node.groups.len());
     for node in &status.nodes {
-        ensure!(node.reachable, "node {} does not answer", node.id);
-        ensure!(
-            node.missing_chunks == Some(0),
-            "node {} lacks {:?} chunks",
-            node.id,
-            node.missing_chunks
-        );
-        ensure!(
-            node.groups.len() == first.groups.len(),
-            "node {} lacks groups",
-            node.id
-        );
-        for (group, reference) in node.groups.iter().zip(&first.groups) {
-            ensure!(
-                group.leader.is_some(),
-                "group {} has no leader",
-                group.group
-            );
+        ensure!(node.groups.len() == first, "node {} lacks groups", node.id);
+        for group in &node.groups {
             ensure!(
                 group.voters.len() == nodes,
-                "group {} has {:?}",
+                "group {} has the voters {:?}",
                 group.group,
                 group.voters
-            );
-            ensure!(
-                (group.group, group.applied) == (reference.group, reference.applied),
-                "group {} is at {} on node {} and at {} on node {}",
-                group.group,
-                group.applied,
-                node.id,
-                reference.applied,
-                first.id
-            );
-            ensure!(
-                group.state_hash == reference.state_hash,
-                "group {} at {} differs between nodes {} and {}",
-                group.group,
-                group.applied,
-                node.id,
-                first.id
             );
         }
     }
     Ok(())
-}
-
-pub(super) fn run(arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new(devflow()?).args(arguments).output()?;
-    ensure!(
-        output.status.success(),
-        "devflow {}: {}",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-pub(super) fn path(path: &Path) -> anyhow::Result<&str> {
-    path.to_str()
-        .with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
 /// One process that is everything: `devflow serve`.

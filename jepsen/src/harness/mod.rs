@@ -3,12 +3,14 @@
 mod cluster;
 mod git;
 mod http;
+mod operator;
 mod process;
 mod replace;
 
-pub use cluster::{Cluster, GroupStatus, Layout, NodeStatus, Status, serve};
+pub use cluster::{Cluster, Layout, serve};
 pub use git::{Git, Summary};
 pub use http::{Answer, Http};
+pub use operator::{GroupStatus, NodeStatus, Operator, Status};
 pub use process::{Process, devflow, free_address};
 
 /// The administrator that every test cluster starts with.

@@ -26,6 +26,8 @@ pub struct Process {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     host: Option<Arc<Host>>,
+    /// The binary; that under test if there is none.
+    program: Option<PathBuf>,
     log: PathBuf,
     child: Option<Child>,
     listeners: Vec<String>,
@@ -69,12 +71,13 @@ impl Process {
         expected: usize,
         logs: &Path,
     ) -> anyhow::Result<Self> {
-        Self::start_on(None, name, arguments, variables, expected, logs)
+        Self::start_on(None, None, name, arguments, variables, expected, logs)
     }
 
-    /// The same on a host of a network of our own.
+    /// The same on a host of a network of our own, by another binary than that under test.
     pub fn start_on(
         host: Option<Arc<Host>>,
+        program: Option<PathBuf>,
         name: &str,
         arguments: &[&str],
         variables: &[(&str, &str)],
@@ -89,6 +92,7 @@ impl Process {
                 .map(|&(k, v)| (k.to_owned(), v.to_owned()))
                 .collect(),
             host,
+            program,
             log: logs.join(format!("{name}.log")),
             child: None,
             listeners: Vec::new(),
@@ -110,6 +114,11 @@ impl Process {
         let started = self.restart();
         self.arguments.truncate(always);
         started
+    }
+
+    /// Has another binary started from now on; that under test if there is none.
+    pub fn set_program(&mut self, program: Option<PathBuf>) {
+        self.program = program;
     }
 
     /// What it says it listens on, such as `http://127.0.0.1:3000`.
@@ -191,9 +200,10 @@ impl Process {
 
     fn launch(&mut self, expected: usize) -> anyhow::Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
+        let program = self.program.clone().map_or_else(devflow, Ok)?;
         let mut command = match self.host {
-            Some(_) => Host::command(&devflow()?),
-            None => Command::new(devflow()?),
+            Some(_) => Host::command(&program),
+            None => Command::new(program),
         };
         command
             .args(&self.arguments)

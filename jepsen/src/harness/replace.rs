@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::cluster::{Cluster, Status, path, run};
+use super::cluster::Cluster;
+use super::operator::Status;
 
 /// How long the successor may take to have everything, while clients work.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -31,18 +32,9 @@ impl Cluster {
         let new = self.wait_for("no new node is in the map", |status| {
             status.nodes.iter().map(|node| node.id).find(is_new)
         })?;
-        let (from, to, asker) = (old.to_string(), new.to_string(), self.asker());
-        let order = [
-            "cluster",
-            "node",
-            "replace",
-            &from,
-            "--by",
-            &to,
-            "--data",
-            path(&asker)?,
-        ];
-        run(&order)?;
+        let (from, to) = (old.to_string(), new.to_string());
+        let order = ["node", "replace", &from, "--by", &to];
+        self.operator().cluster(&order)?;
         self.wait_for("the successor lacks something", |status| {
             let is_gone = status.nodes.iter().all(|node| node.id != old);
             let successor = status.nodes.iter().find(|node| node.id == new)?;
@@ -57,28 +49,9 @@ impl Cluster {
         Ok(new)
     }
 
-    /// Hands a group to a node.
+    /// See [`Operator::transfer`](super::Operator::transfer).
     pub fn transfer(&self, group: u64, node: u64) -> anyhow::Result<String> {
-        let (group, node, asker) = (group.to_string(), node.to_string(), self.asker());
-        run(&[
-            "cluster",
-            "transfer",
-            &group,
-            &node,
-            "--data",
-            path(&asker)?,
-        ])
-    }
-
-    /// Divides or moves slots, as `devflow cluster slots` takes it.
-    pub fn slots(&self, words: &[&str]) -> anyhow::Result<String> {
-        self.order(&[&["cluster", "slots"], words].concat())
-    }
-
-    /// Runs a command of `devflow` on the cluster, and returns what it said.
-    pub fn order(&self, words: &[&str]) -> anyhow::Result<String> {
-        let asker = self.asker();
-        run(&[words, &["--data", path(&asker)?]].concat())
+        self.operator().transfer(group, node)
     }
 
     fn wait_for<T>(

@@ -24,6 +24,10 @@ pub enum Action {
     Overwrite,
     /// Pushed a commit with content of its own by real git.
     Push,
+    /// Cloned all of a repository by real git.
+    Clone,
+    /// Deleted a repository.
+    Delete,
     /// Broke something, and mended it at the end.
     Fault,
 }
@@ -53,4 +57,23 @@ pub struct Event {
     pub answered: bool,
     /// Its words.
     pub said: String,
+}
+
+impl Event {
+    /// A fault of this name between two times.
+    pub fn fault(name: String, said: String, invoked_us: u64, completed_us: u64) -> Self {
+        Self {
+            process: "nemesis".to_owned(),
+            action: Action::Fault,
+            key: name,
+            expected: None,
+            value: None,
+            through: String::new(),
+            invoked_us,
+            completed_us,
+            outcome: Outcome::Ok,
+            answered: true,
+            said,
+        }
+    }
 }

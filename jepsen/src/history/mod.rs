@@ -6,8 +6,8 @@
 //! | field | meaning |
 //! |---|---|
 //! | `process` | who did it: a client (`refs-2`), or `nemesis`; one process does one thing at a time |
-//! | `action` | `read`, `swap` (compare and swap), `overwrite`, `push`, or `fault` |
-//! | `key` | the register: a ref, a group of refs, a name; for a fault its name |
+//! | `action` | `read`, `swap` (compare and swap), `overwrite`, `push`, `clone`, `delete`, or `fault` |
+//! | `key` | the register: a ref, a group of refs, a name; a repository; for a fault its name |
 //! | `expected` | the value that a swap demands; `null` is *absent* |
 //! | `value` | what was found by a read, or was to be left by a write; `null` is *absent* |
 //! | `through` | the frontend that was asked |

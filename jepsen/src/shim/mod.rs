@@ -11,8 +11,8 @@
 //! * *clock skew*: `CLOCK_REALTIME` moves by an offset that changes while the
 //!   process runs.
 //! * *slow disk*: each sync takes longer.
-//! * *a disk that lies*, to show that the checkers see it: syncs succeed and do
-//!   nothing.
+//! * *a disk that lies*, to show that the checkers see it: syncs of some of the
+//!   files ([`Lies`]) succeed and do nothing.
 //!
 //! What it does at a moment stands in a control file that the process maps.
 
@@ -31,6 +31,18 @@ const CONTROL_BYTES: usize = 32;
 const SKEW: u64 = 0;
 const SYNC_DELAY: u64 = 8;
 const LIES: u64 = 16;
+
+/// Which files a lying disk does not sync: bits as `shim.c` has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i64)]
+pub enum Lies {
+    /// The log of all groups, in `raft/`.
+    Log = 1,
+    /// The chunks, in `volumes/`.
+    Volumes = 2,
+    /// All files.
+    All = 7,
+}
 
 /// The shim of one process.
 #[derive(Clone, Debug)]
@@ -98,9 +110,10 @@ impl Shim {
         self.set(SYNC_DELAY, us)
     }
 
-    /// Has syncs succeed and do nothing: a bug, for tests of the checkers.
-    pub fn lie(&self) -> anyhow::Result<()> {
-        self.set(LIES, 1)
+    /// Has syncs of these files succeed and do nothing from now on: a bug, for
+    /// tests of the checkers.
+    pub fn lie(&self, about: Lies) -> anyhow::Result<()> {
+        self.set(LIES, about as i64)
     }
 
     /// Takes back what the killed process wrote and never synced. Says how many

@@ -84,13 +84,22 @@ static void fail(const char *what) {
     abort();
 }
 
-/* Whether the descriptor is a regular file below the data directory that can be
-   written; its inode then. */
+/* Of which part of the data directory a file is: bits of control.lies. */
+enum { ELSEWHERE = 0, LOG = 1, VOLUMES = 2, REST = 4 };
+
+static int part_of(const char *below) {
+    if (strncmp(below, "raft/", 5) == 0)
+        return LOG;
+    return strncmp(below, "volumes/", 8) == 0 ? VOLUMES : REST;
+}
+
+/* Of which part the descriptor is, if it is of a regular file below the data
+   directory; its inode then. */
 static int is_ours(int fd, struct stat *about) {
     if (!undo_directory || !data_directory)
-        return 0;
+        return ELSEWHERE;
     int before = errno;
-    int ours = 0;
+    int ours = ELSEWHERE;
     if (fstat(fd, about) == 0 && S_ISREG(about->st_mode)) {
         char link[64], path[4096];
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -98,7 +107,8 @@ static int is_ours(int fd, struct stat *about) {
         size_t prefix = strlen(data_directory);
         if (length > 0) {
             path[length] = 0;
-            ours = strncmp(path, data_directory, prefix) == 0 && path[prefix] == '/';
+            if (strncmp(path, data_directory, prefix) == 0 && path[prefix] == '/')
+                ours = part_of(path + prefix + 1);
         }
     }
     errno = before;
@@ -242,7 +252,7 @@ static int sync_with(int fd, int (*real)(int)) {
     int ours = is_ours(fd, &about);
     if (ours && control && control->sync_delay_us > 0)
         usleep(control->sync_delay_us);
-    if (ours && control && control->lies)
+    if (control && (control->lies & ours))
         return 0;
     if (!ours)
         return real(fd);

@@ -1,7 +1,11 @@
 //! Histories that break a promise, each in the smallest way, and their twins
 //! that do not.
 
-use jepsen::checkers::{Porcupine, check_atomicity, check_linearizability, join_values, registers};
+use std::time::Duration;
+
+use jepsen::checkers::{
+    Porcupine, check_atomicity, check_linearizability, check_progress, join_values, registers,
+};
 use jepsen::history::{Action, Event, Outcome};
 
 fn event(action: Action, times: (u64, u64), expected: &str, value: &str) -> Event {
@@ -138,5 +142,43 @@ fn a_split_atomic_push_is_seen() {
         let error = check_atomicity(&[split.clone()], |_| true).unwrap_err();
         assert!(error.to_string().contains("in part"), "{error}");
         check_atomicity(&[split], |_| false).unwrap();
+    }
+}
+
+#[test]
+fn a_fault_during_which_writes_stood_still_is_seen() {
+    let fault = |name: &str| Event::fault(name.to_owned(), "eu".to_owned(), 100, 200);
+    let cases: [(&str, bool, Vec<Event>); 6] = [
+        ("no fault", true, vec![]),
+        ("no write", false, vec![fault("region")]),
+        (
+            "writes all the while",
+            true,
+            vec![
+                swap((105, 140), "", "a"),
+                swap((141, 170), "a", "b"),
+                fault("region"),
+            ],
+        ),
+        (
+            "writes that came to an end",
+            false,
+            vec![swap((105, 140), "", "a"), fault("region")],
+        ),
+        (
+            "reads and writes that were not acknowledged",
+            false,
+            vec![
+                swap((105, 140), "", "a"),
+                unknown(swap((141, 170), "a", "b")),
+                read((141, 180), "a"),
+                fault("region"),
+            ],
+        ),
+        ("another fault", true, vec![fault("kill")]),
+    ];
+    for (name, right, events) in cases {
+        let checked = check_progress(&events, "region", Duration::from_micros(50));
+        assert_eq!(checked.is_ok(), right, "{name}: {checked:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use jepsen::shim::Shim;
+use jepsen::shim::{Lies, Shim};
 
 /// Runs a Python program under the shim; it ends without a clean-up.
 fn run(shim: &Shim, data: &Path, program: &str) {
@@ -49,7 +49,7 @@ os.posix_fallocate(h, 0, 4096)
     // What lies outside of the data directory is left alone, and nothing is undone twice.
     assert_eq!(shim.lose_unsynced().unwrap(), 0);
 
-    shim.lie().unwrap();
+    shim.lie(Lies::All).unwrap();
     run(
         &shim,
         &data,
@@ -57,6 +57,34 @@ os.posix_fallocate(h, 0, 4096)
     );
     assert_eq!(shim.lose_unsynced().unwrap(), 1);
     assert_eq!(fs::read(data.join("a")).unwrap(), b"synced");
+}
+
+#[test]
+fn a_disk_lies_about_the_files_that_it_is_told_to_lie_about() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let library = Shim::compile(place.path()).unwrap();
+    let shim = Shim::prepare(&library, &place.path().join("own"), &data).unwrap();
+    for part in ["raft", "volumes", "state"] {
+        fs::create_dir_all(data.join(part)).unwrap();
+    }
+    let write = "
+import os
+for part in ['raft', 'volumes', 'state']:
+    f = os.open(part + '/file', os.O_RDWR | os.O_CREAT)
+    os.write(f, b'synced')
+    os.fsync(f)
+";
+    for (about, lost) in [(Lies::Log, "raft"), (Lies::Volumes, "volumes")] {
+        shim.lie(about).unwrap();
+        run(&shim, &data, write);
+        assert_eq!(shim.lose_unsynced().unwrap(), 1);
+        for part in ["raft", "volumes", "state"] {
+            let left = fs::read(data.join(part).join("file")).unwrap();
+            assert_eq!(left.is_empty(), part == lost, "{about:?}: {part}");
+            fs::remove_file(data.join(part).join("file")).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Group {
     /// Whether a member has answered its leader within the longest election timeout, twice over:
     /// a guess by which steps are ordered, never what safety rests on.
     pub fn is_heard(&self, progress: &Progress) -> bool {
-        let patience = self.replica.config.election_max * 2;
+        let patience = self.replica.config.timing().election_max * 2;
         progress.heard.is_some_and(|heard| heard < patience)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use storage_node_api::GroupId;
-use storage_node_api::map::ClusterMap;
+use storage_node_api::map::{ClusterMap, MACHINE_VERSION};
 
 use crate::fault::Fault;
 use crate::head::Head;
@@ -47,12 +47,21 @@ impl<'a> Txn<'a> {
     /// Starts on this view of the group's state.
     pub fn begin(group: GroupId, state: &'a dyn Reader) -> Result<Self, Fault> {
         let sealed = load(state, &Seal)?.unwrap_or_default();
+        let map = load(state, &MapKey)?;
+        // A later release wrote it: what it means by its entries is not known here.
+        if let Some(map) = &map
+            && map.machine_version > MACHINE_VERSION
+        {
+            return Err(Fault::MachineVersion {
+                found: map.machine_version,
+            });
+        }
         Ok(Self {
             base: state,
             changes: BTreeMap::new(),
             group,
             head: load(state, &HeadKey)?.unwrap_or_default(),
-            map: load(state, &MapKey)?.map(Arc::new),
+            map: map.map(Arc::new),
             applied: sealed.index,
             sum: Sum::from_bytes(sealed.hash),
         })
@@ -166,5 +175,49 @@ impl std::fmt::Debug for Txn<'_> {
             .field("applied", &self.applied)
             .field("changes", &self.changes.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, MACHINE_VERSION, Policies};
+    use storage_node_api::{ClusterId, Generation, MapEpoch};
+
+    use super::Txn;
+    use crate::fault::Fault;
+    use crate::keys::MapKey;
+
+    /// A snapshot may bring it, or an earlier release may be started on it.
+    #[test]
+    fn nothing_is_applied_to_the_state_of_a_later_machine_version() {
+        for machine_version in [MACHINE_VERSION, MACHINE_VERSION + 1] {
+            let map = ClusterMap {
+                cluster: ClusterId([1; 16]),
+                epoch: MapEpoch(1),
+                generation: Generation(1),
+                machine_version,
+                policies: Policies::default(),
+                nodes: Vec::new(),
+                groups: Vec::new(),
+                members: Box::default(),
+                moves: Box::default(),
+            };
+            let empty = BTreeMap::new();
+            let mut txn = Txn::begin(CLUSTER_GROUP, &empty).unwrap();
+            txn.put(&MapKey, &map).unwrap();
+            let writes = txn.finish().unwrap().into_iter();
+            let state: BTreeMap<Bytes, Bytes> = writes
+                .filter_map(|write| Some((write.key, write.value?)))
+                .collect();
+            let found = match Txn::begin(CLUSTER_GROUP, &state) {
+                Err(Fault::MachineVersion { found }) => Some(found),
+                _ => None,
+            };
+            let later = machine_version > MACHINE_VERSION;
+            assert_eq!(found, later.then_some(machine_version));
+        }
     }
 }

@@ -40,15 +40,21 @@ impl Client {
         let puts = operations
             .iter()
             .filter_map(|operation| match &operation.action {
-                Action::PutBlob(blob) if blob.slot == slot => Some((blob.number, blob.length)),
+                Action::PutBlob(blob) if blob.slot == slot => Some(blob),
                 _ => None,
             });
-        let puts: Vec<(u64, usize)> = puts.collect();
+        // One that was asked to go is just the one that a collector may take.
+        let (going, staying): (Vec<_>, Vec<_>) =
+            puts.partition(|blob| self.recorder.is_doomed(blob));
+        let puts = match going.is_empty() || self.draw(3) == 0 {
+            true => staying,
+            false => going,
+        };
         if puts.is_empty() {
             return self.upload(slot).await;
         }
         let index = usize::try_from(self.draw(puts.len() as u64)).unwrap_or(0);
-        let (number, length) = puts[index];
+        let (number, length) = (puts[index].number, puts[index].length);
         self.upload_bytes(slot, number, length).await
     }
 

@@ -45,6 +45,45 @@ fn the_same_seed_gives_the_same_trace() {
     assert_ne!(seed(3, &[]).1, other);
 }
 
+/// What is printed of a seed that failed is all that it takes to see it again.
+#[test]
+fn a_seed_that_failed_fails_again_by_the_command_that_it_prints() {
+    let mutation = "receipt-without-chunks";
+    let failed = (1..=SEEDS_OF_A_MUTATION).find_map(|number| {
+        let (passed, text) = seed(number, &["--mutate", mutation]);
+        (!passed).then_some(text)
+    });
+    let failed = failed.expect("some seed sees the broken rule");
+    let again = failed
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("again: ./dev simulate "));
+    let words: Vec<&str> = again.expect("a command is printed").split(' ').collect();
+    let output = Command::new(env!("CARGO_BIN_EXE_jepsen-simulation"))
+        .args(&words)
+        .output()
+        .expect("the simulator starts");
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (trace, verdict) = text.split_at(text.rfind("\nseed ").expect("a verdict") + 1);
+    assert_eq!(verdict, failed, "the same events, and the same faults");
+    assert!(trace.contains("VIOLATION"), "and the trace shows them");
+}
+
+#[test]
+fn writes_resume_each_time_a_leader_is_lost() {
+    for profile in [&[][..], &["--fast-disk"][..]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_jepsen-simulation"))
+            .args(["--failovers", "20"])
+            .args(profile)
+            .output()
+            .expect("the simulator starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}{said}");
+        assert!(text.contains("20 leaders lost"), "{text}");
+    }
+}
+
 #[test]
 fn the_tier_passes_its_seeds() {
     let jobs = available_parallelism().map_or(1, usize::from);
@@ -122,6 +161,11 @@ fn a_replica_that_differs_is_seen() {
 #[test]
 fn commits_of_sessions_from_before_a_barrier_are_seen() {
     is_seen("old-sessions-commit", "collection safety");
+}
+
+#[test]
+fn a_presence_that_does_not_pin_is_seen() {
+    is_seen("touches-are-lost", "collection safety");
 }
 
 #[test]

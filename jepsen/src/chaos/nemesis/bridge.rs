@@ -1,6 +1,5 @@
 use rand::rngs::StdRng;
 
-use super::partition::heal_network;
 use super::{Field, Nemesis};
 use crate::network::Link;
 
@@ -18,7 +17,7 @@ impl Nemesis for Bridge {
     }
 
     fn heal(&mut self, field: &mut Field) -> anyhow::Result<()> {
-        heal_network(field);
+        field.heal_network();
         Ok(())
     }
 }

@@ -15,17 +15,23 @@ mod one_way;
 mod partition;
 mod pause;
 mod power;
+mod region;
 mod replace;
 mod rot;
 mod slots;
 mod slow_disk;
 mod slow_link;
 mod transfer;
+mod wire;
+
+use std::time::Duration;
 
 use anyhow::Context;
 use rand::rngs::StdRng;
 
 use super::field::{Field, Needs};
+
+pub(super) use wire::Order;
 
 /// Something that breaks a cluster.
 pub(super) trait Nemesis {
@@ -33,6 +39,11 @@ pub(super) trait Nemesis {
     fn start(&mut self, field: &mut Field, random: &mut StdRng) -> anyhow::Result<String>;
     /// Mends it.
     fn heal(&mut self, field: &mut Field) -> anyhow::Result<()>;
+
+    /// For how long it must hold to show anything.
+    fn least_hold(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// One kind of nemesis.
@@ -44,14 +55,24 @@ pub(super) struct Kind {
     pub(super) what: &'static str,
     /// What it needs.
     pub(super) needs: Needs,
-    /// Makes one.
-    pub(super) make: fn() -> Box<dyn Nemesis>,
+    /// How it is done.
+    how: How,
+}
+
+#[derive(Clone, Copy)]
+enum How {
+    /// By a hand on processes, disks and networks of our own.
+    Ours(fn() -> Box<dyn Nemesis>),
+    /// By an order.
+    Order(Order),
 }
 
 const NOTHING: Needs = Needs {
     network: false,
     shims: false,
     small_disk: false,
+    regions: false,
+    fast_disk: false,
 };
 const NETWORK: Needs = Needs {
     network: true,
@@ -59,6 +80,11 @@ const NETWORK: Needs = Needs {
 };
 const SHIMS: Needs = Needs {
     shims: true,
+    ..NOTHING
+};
+const REGIONS: Needs = Needs {
+    network: true,
+    regions: true,
     ..NOTHING
 };
 const SMALL_DISK: Needs = Needs {
@@ -73,97 +99,103 @@ pub(super) const KINDS: &[Kind] = &[
         name: "kill",
         what: "`kill -9` to a node or a frontend",
         needs: NOTHING,
-        make: || Box::new(kill::Kill::default()),
+        how: How::Ours(|| Box::new(kill::Kill::default())),
     },
     Kind {
         name: "pause",
         what: "SIGSTOP to a node, and SIGCONT",
         needs: NOTHING,
-        make: || Box::new(pause::Pause::default()),
+        how: How::Ours(|| Box::new(pause::Pause::default())),
     },
     Kind {
         name: "partition",
         what: "a node and all others lose each other's packets",
         needs: NETWORK,
-        make: || Box::new(partition::Partition),
+        how: How::Ours(|| Box::new(partition::Partition)),
     },
     Kind {
         name: "one-way",
         what: "a node hears and is not heard, or is heard and does not hear",
         needs: NETWORK,
-        make: || Box::new(one_way::OneWay),
+        how: How::Ours(|| Box::new(one_way::OneWay)),
     },
     Kind {
         name: "bridge",
         what: "two nodes lose each other and both keep the third",
         needs: NETWORK,
-        make: || Box::new(bridge::Bridge),
+        how: How::Ours(|| Box::new(bridge::Bridge)),
+    },
+    Kind {
+        name: "region",
+        what: "a region of three is cut off, or killed, with its frontend",
+        needs: REGIONS,
+        how: How::Ours(|| Box::new(region::Region::default())),
     },
     Kind {
         name: "slow-link",
         what: "packets to and from a node come late, overtake one another, and are lost now and then",
         needs: NETWORK,
-        make: || Box::new(slow_link::SlowLink),
+        how: How::Ours(|| Box::new(slow_link::SlowLink)),
     },
     Kind {
         name: "slow-disk",
         what: "each sync of a node takes up to 0.3 s longer",
         needs: SHIMS,
-        make: || Box::new(slow_disk::SlowDisk::default()),
+        how: How::Ours(|| Box::new(slow_disk::SlowDisk::default())),
     },
     Kind {
         name: "clock",
         what: "a node's wall clock jumps by up to a day, forward or back",
         needs: SHIMS,
-        make: || Box::new(clock::Clock::default()),
+        how: How::Ours(|| Box::new(clock::Clock::default())),
     },
     Kind {
         name: "power",
         what: "a node, or all at once, are killed and lose what they did not sync",
         needs: SHIMS,
-        make: || Box::new(power::Power::default()),
+        how: How::Ours(|| Box::new(power::Power::default())),
     },
     Kind {
         name: "full-disk",
         what: "a node's disk has no byte left",
         needs: SMALL_DISK,
-        make: || Box::new(full_disk::FullDisk),
+        how: How::Ours(|| Box::new(full_disk::FullDisk)),
     },
     Kind {
         name: "corruption",
         what: "bytes of a stopped node's volumes change, and it starts again",
         needs: NOTHING,
-        make: || Box::new(corruption::Corruption),
+        how: How::Ours(|| Box::new(corruption::Corruption)),
     },
     Kind {
         name: "rot",
         what: "bytes of a stopped node's logs, state or facts change; it starts if it does, and is replaced",
         needs: NOTHING,
-        make: || Box::new(rot::Rot::default()),
+        how: How::Ours(|| Box::new(rot::Rot::default())),
     },
     Kind {
         name: "replace",
         what: "a node is lost with all its data, and a new one takes its place",
         needs: NOTHING,
-        make: || Box::new(replace::Replace::default()),
+        how: How::Ours(|| Box::new(replace::Replace::default())),
     },
     Kind {
         name: "transfer",
         what: "leaders of groups are moved",
         needs: NOTHING,
-        make: || Box::new(transfer::Transfer),
+        how: How::Order(transfer::transfer),
     },
     Kind {
         name: "slots",
         what: "groups are added, and slots move between groups",
         needs: NOTHING,
-        make: || Box::new(slots::Slots),
+        how: How::Order(slots::slots),
     },
     Kind {
         name: "collect",
         what: "a cycle of the collector at full speed",
         needs: NOTHING,
-        make: || Box::new(collect::Collect),
+        how: How::Order(collect::collect),
     },
 ];
 
@@ -184,6 +216,24 @@ pub(super) fn find(names: &[String]) -> anyhow::Result<Vec<Kind>> {
     names.iter().map(find_one).collect()
 }
 
+impl Kind {
+    /// Makes one.
+    pub(super) fn make(self) -> Box<dyn Nemesis> {
+        match self.how {
+            How::Ours(make) => make(),
+            How::Order(order) => Box::new(wire::Wire(order)),
+        }
+    }
+
+    /// The order that brings it about, if one does.
+    pub(super) fn order(self) -> Option<Order> {
+        match self.how {
+            How::Ours(_) => None,
+            How::Order(order) => Some(order),
+        }
+    }
+}
+
 impl Needs {
     /// What either needs.
     pub(super) fn and(self, other: Self) -> Self {
@@ -191,6 +241,8 @@ impl Needs {
             network: self.network || other.network,
             shims: self.shims || other.shims,
             small_disk: self.small_disk || other.small_disk,
+            regions: self.regions || other.regions,
+            fast_disk: self.fast_disk || other.fast_disk,
         }
     }
 }

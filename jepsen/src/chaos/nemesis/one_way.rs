@@ -1,7 +1,6 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::partition::heal_network;
 use super::{Field, Nemesis};
 use crate::network::Link;
 
@@ -25,7 +24,7 @@ impl Nemesis for OneWay {
     }
 
     fn heal(&mut self, field: &mut Field) -> anyhow::Result<()> {
-        heal_network(field);
+        field.heal_network();
         Ok(())
     }
 }

@@ -17,14 +17,7 @@ impl Nemesis for Partition {
     }
 
     fn heal(&mut self, field: &mut Field) -> anyhow::Result<()> {
-        heal_network(field);
+        field.heal_network();
         Ok(())
-    }
-}
-
-/// Lets everything through again.
-pub(super) fn heal_network(field: &Field) {
-    if let Some(network) = &field.network {
-        network.heal();
     }
 }

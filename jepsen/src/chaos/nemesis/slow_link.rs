@@ -3,7 +3,6 @@ use std::time::Duration;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::partition::heal_network;
 use super::{Field, Nemesis};
 use crate::network::Link;
 
@@ -33,7 +32,7 @@ impl Nemesis for SlowLink {
     }
 
     fn heal(&mut self, field: &mut Field) -> anyhow::Result<()> {
-        heal_network(field);
+        field.heal_network();
         Ok(())
     }
 }

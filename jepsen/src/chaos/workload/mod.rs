@@ -1,5 +1,7 @@
 //! What clients do while things break, and how they record it.
 
+mod churn;
+mod clones;
 mod door;
 mod names;
 mod packs;
@@ -9,13 +11,14 @@ mod setup;
 mod wire;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::history::{Action, Event, Outcome, Recorder};
 use crate::network::Host;
 
+pub(crate) use churn::Kept;
 pub(crate) use door::{Door, Stale};
 pub(crate) use names::Names;
 pub(crate) use packs::{Log, url};
@@ -39,12 +42,25 @@ pub(crate) struct Shared {
     pub(crate) refs: Refs,
     pub(crate) groups: Refs,
     pub(crate) names: Names,
+    /// What each pusher did, so far.
+    pub(crate) logs: Vec<Mutex<Log>>,
+    /// What clones came to while things broke.
+    pub(crate) clones: Mutex<Clones>,
+}
+
+/// Clones by real git that came to an end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clones {
+    /// How many were whole.
+    pub(crate) whole: usize,
+    /// What was wrong with the others.
+    pub(crate) wrong: Vec<String>,
 }
 
 /// Running clients.
 pub(crate) struct Workload {
     clients: Vec<JoinHandle<anyhow::Result<()>>>,
-    pushers: Vec<JoinHandle<anyhow::Result<Log>>>,
+    churn: JoinHandle<anyhow::Result<Vec<Kept>>>,
 }
 
 impl Workload {
@@ -66,26 +82,27 @@ impl Workload {
                 shared.names.work(shared, number)
             }));
         }
-        let pushers = (0..PUSHERS).map(|number| {
+        for number in 0..PUSHERS {
             let directory = directory.join(format!("pusher{number}"));
-            client(shared, move |shared| {
+            clients.push(client(shared, move |shared| {
                 packs::push(shared, number, &directory)
-            })
-        });
-        let pushers = pushers.collect();
-        Self { clients, pushers }
+            }));
+        }
+        let reader = directory.join("reader");
+        clients.push(client(shared, move |shared| clones::read(shared, &reader)));
+        let churner = directory.join("churner");
+        let churn = client(shared, move |shared| churn::churn(shared, &churner));
+        Self { clients, churn }
     }
 
-    /// Stops them, and returns what was pushed.
-    pub(crate) fn stop(self, shared: &Shared) -> anyhow::Result<Vec<Log>> {
+    /// Stops them, and returns what must be there.
+    pub(crate) fn stop(self, shared: &Shared) -> anyhow::Result<Vec<Kept>> {
         shared.stop.store(true, Ordering::SeqCst);
         let panicked = |_| anyhow::anyhow!("a client panicked");
         for client in self.clients {
             client.join().map_err(panicked)??;
         }
-        let logs = self.pushers.into_iter();
-        logs.map(|pusher| pusher.join().map_err(panicked)?)
-            .collect()
+        self.churn.join().map_err(panicked)?
     }
 }
 
@@ -115,6 +132,34 @@ fn client<T: Send + 'static>(
 impl Shared {
     pub(crate) fn is_running(&self) -> bool {
         !self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Notes what a clone came to.
+    fn tell_clone(&self, found: anyhow::Result<()>) {
+        let mut clones = self.clones.lock().unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Ok(()) => clones.whole += 1,
+            Err(error) => clones.wrong.push(format!("{error:#}")),
+        }
+    }
+
+    /// What clones came to so far.
+    pub(crate) fn clones(&self) -> Clones {
+        let clones = self.clones.lock().unwrap_or_else(PoisonError::into_inner);
+        clones.clone()
+    }
+
+    /// What each pusher did so far.
+    pub(crate) fn logs(&self) -> Vec<Log> {
+        let logs = self.logs.iter();
+        logs.map(|log| log.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .collect()
+    }
+
+    /// Logs of nothing, one for each pusher.
+    pub(crate) fn empty_logs(owner: &str, run: &str) -> Vec<Mutex<Log>> {
+        let logs = (0..PUSHERS).map(|number| Mutex::new(Log::of(owner, run, number)));
+        logs.collect()
     }
 
     /// An event that begins now.

@@ -1,7 +1,7 @@
 //! The directory that holds everything a process keeps.
 //!
 //! ```text
-//! format      the version of this layout
+//! format      the first machine version whose releases can use it; see [`raise_format`]
 //! lock        held while a process uses the directory
 //! node        who this node is
 //! distrusted  which of its replicas were found wrong and are not rebuilt yet
@@ -14,9 +14,12 @@
 //! ```
 //!
 //! One process at a time: the lock is the kernel's, so it goes with the process
-//! however that ends. A directory of a later layout is refused untouched.
+//! however that ends. A directory of a later format is refused untouched, so that
+//! an upgrade cannot be taken back once the cluster has risen to what an earlier
+//! release does not know.
 
 mod distrusted;
+mod format;
 mod record;
 mod refused;
 mod sealed;
@@ -29,13 +32,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 pub use distrusted::{Distrusted, DistrustedError};
+pub use format::raise_format;
 pub use record::{NodeRecord, RecordError};
 pub use refused::{RefusedForever, had_log, has_log};
 pub use set_aside::SetAside;
 
-/// The layout that this program writes.
-const FORMAT: u32 = 1;
-const FORMAT_FILE: &str = "format";
+use format::{FORMAT_FILE, KNOWN, NEW};
+
 const LOCK_FILE: &str = "lock";
 
 /// An open and locked data directory.
@@ -59,7 +62,7 @@ pub enum DirectoryError {
     },
     /// A later release wrote it.
     #[error(
-        "the data directory {} has format {found}, this program knows {FORMAT}: use the release that wrote it, or a newer one",
+        "the data directory {} has format {found}, this program knows {KNOWN}: use the release that wrote it, or a newer one",
         path.display()
     )]
     Newer {
@@ -107,7 +110,7 @@ impl DataDirectory {
         let lock = lock(&path)?;
         // Written under the lock, so that two first starts cannot both believe to be alone.
         if !path.join(FORMAT_FILE).exists() {
-            write_synced(&path, FORMAT_FILE, format!("{FORMAT}\n").as_bytes()).map_err(io)?;
+            write_synced(&path, FORMAT_FILE, format!("{NEW}\n").as_bytes()).map_err(io)?;
         }
         Ok(Self { path, _lock: lock })
     }
@@ -139,7 +142,7 @@ fn check_format(path: &Path) -> Result<(), DirectoryError> {
                 path: path.to_owned(),
             };
             let found: u32 = text.trim().parse().map_err(bad)?;
-            if found > FORMAT {
+            if found > KNOWN {
                 return Err(DirectoryError::Newer {
                     path: path.to_owned(),
                     found,
@@ -217,10 +220,10 @@ mod tests {
     #[test]
     fn a_newer_or_foreign_directory_is_refused_untouched() {
         let place = tempfile::tempdir().unwrap();
-        fs::write(place.path().join("format"), "2\n").unwrap();
+        fs::write(place.path().join("format"), "99\n").unwrap();
         let error = DataDirectory::open(place.path()).unwrap_err();
         assert!(
-            matches!(error, DirectoryError::Newer { found: 2, .. }),
+            matches!(error, DirectoryError::Newer { found: 99, .. }),
             "{error}"
         );
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);

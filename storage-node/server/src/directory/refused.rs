@@ -51,7 +51,12 @@ pub fn has_log(files: &dyn Files) -> io::Result<()> {
     write(files, ("claimed.new", CLAIMED), b"1")
 }
 
-fn write(files: &dyn Files, (aside, name): (&str, &str), bytes: &[u8]) -> io::Result<()> {
+/// Replaces a small file. When this returns, it survives a crash.
+pub(super) fn write(
+    files: &dyn Files,
+    (aside, name): (&str, &str),
+    bytes: &[u8],
+) -> io::Result<()> {
     match files.remove(aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

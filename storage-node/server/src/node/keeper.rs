@@ -130,6 +130,7 @@ impl StorageNode {
             return false;
         };
         self.fence(&map);
+        self.keep_format(&map);
         self.check_own(&map).await;
         if self.has_ended() {
             return false;

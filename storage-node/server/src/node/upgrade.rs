@@ -6,8 +6,17 @@ use storage_node_api::order::Command;
 
 use super::StorageNode;
 use super::keeper::is_peer;
+use crate::directory::raise_format;
 
 impl StorageNode {
+    /// Has earlier releases refuse what this node keeps, once the cluster has risen to
+    /// what they do not know.
+    pub(super) fn keep_format(&self, map: &ClusterMap) {
+        if let Err(error) = raise_format(&*self.parts.files, map.machine_version) {
+            tracing::warn!(%error, "the format of the data directory stays");
+        }
+    }
+
     /// Called where the cluster group is led. A node that does not answer may
     /// run an earlier release: nothing is raised without it.
     pub(super) async fn keep_version(&self, map: &ClusterMap) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use raft::{Peers, Raft};
 use runtime::Runtime;
-use storage_node_api::map::{ClusterMap, Members, Node, Policies};
+use storage_node_api::map::{ClusterMap, MACHINE_VERSION, Members, Node, Policies};
 use storage_node_api::{ClusterId, Generation, Incarnation, MapEpoch, NodeId, RequestId};
 use storage_node_client::tier::Links;
 use tokio::sync::watch;
@@ -95,6 +95,14 @@ pub enum StartError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The cluster has risen to a machine version of a later release.
+    #[error(
+        "the cluster has machine version {found}, this program knows {MACHINE_VERSION}: use the release that it was upgraded to, or a newer one"
+    )]
+    Newer {
+        /// The cluster's.
+        found: u32,
+    },
     /// What the directory remembers of earlier starts could not be read or written.
     #[error("access the data directory")]
     Files(#[from] std::io::Error),
@@ -134,6 +142,20 @@ pub enum StartError {
     /// A new cluster could not be founded.
     #[error(transparent)]
     Found(#[from] FoundError),
+}
+
+/// A cluster that has risen beyond this release is none that it can be in: it would apply
+/// entries to what it does not understand.
+fn check_version(known: Option<&ClusterMap>, membership: &Membership) -> Result<(), StartError> {
+    let joined = match membership {
+        Membership::Joined { map } => Some(&**map),
+        Membership::Founder { .. } => None,
+    };
+    let found = known.into_iter().chain(joined);
+    match found.map(|map| map.machine_version).max() {
+        Some(found) if found > MACHINE_VERSION => Err(StartError::Newer { found }),
+        _ => Ok(()),
+    }
 }
 
 async fn open_chunks(
@@ -220,6 +242,7 @@ async fn start_on(
         }
         (Err(fault), Membership::Founder { .. }) => return Err(StartError::State(fault)),
     };
+    check_version(known.as_ref(), &membership)?;
     standing::check(
         &stores,
         &record,
@@ -429,7 +452,7 @@ fn first_map(
         cluster: record.cluster,
         epoch: MapEpoch(1),
         generation: Generation(1),
-        machine_version: storage_node_api::map::MACHINE_VERSION,
+        machine_version: MACHINE_VERSION,
         policies: Policies::default(),
         nodes: vec![Node {
             id,
@@ -447,5 +470,44 @@ fn first_map(
             ..Members::default()
         }),
         moves: Box::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Addresses, ClusterId, Config, Incarnation, MACHINE_VERSION, Membership, NodeId, NodeRecord,
+        RequestId, StartError, check_version, first_map,
+    };
+
+    #[test]
+    fn a_node_does_not_start_in_a_cluster_of_a_later_machine_version() {
+        let record = NodeRecord {
+            cluster: ClusterId([1; 16]),
+            node: Some(NodeId(1)),
+            incarnation: Incarnation(1),
+            join: RequestId([0; 16]),
+        };
+        let addresses = Addresses {
+            control: String::new(),
+            bulk: String::new(),
+        };
+        let config = Config::default().validate().unwrap();
+        let now = first_map(&record, NodeId(1), &addresses, &config);
+        let mut later = now.clone();
+        later.machine_version = MACHINE_VERSION + 1;
+        let founder = Membership::Founder { cluster: None };
+        let joined = |map| Membership::Joined { map: Box::new(map) };
+        check_version(None, &founder).unwrap();
+        check_version(Some(&now), &joined(now.clone())).unwrap();
+        for (known, membership) in [
+            (Some(&later), founder),
+            (Some(&later), joined(now.clone())),
+            (None, joined(later.clone())),
+        ] {
+            let error = check_version(known, &membership).unwrap_err();
+            assert!(matches!(error, StartError::Newer { found } if found > MACHINE_VERSION));
+            assert!(error.to_string().contains("use the release"), "{error}");
+        }
     }
 }
