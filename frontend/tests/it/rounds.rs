@@ -285,29 +285,6 @@ async fn a_listing_waits_once_for_each_of_gits_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refs_of_what_had_the_name_before_are_not_shown() {
-    let far = Far::start().await;
-    let alice = far.forge.forge.accounts.by_name("alice").await;
-    let alice = alice.unwrap().unwrap();
-    let url = far.forge.anonymous_url("alice/project.git");
-    let list = async || {
-        let listing = ["-c", "protocol.version=0", "ls-remote", &url];
-        git(far.forge.scratch.path(), &listing).await
-    };
-    let known: &[&[&str]] = &[&["facts", "refs"]];
-    let listed = far.gate.rounds(list(), known).await;
-    assert!(listed.contains("refs/heads/main"), "{listed}");
-    let path = "/api/v1/repos/alice/project";
-    let delete = crate::http::Request::new("DELETE", path).by("alice");
-    assert_eq!(far.forge.send(delete).await.status, 204);
-    create(&far.forge, &alice, "project", false).await;
-    let other: &[&[&str]] = &[&["facts", "refs"], &["refs"]];
-    for rounds in [other, known] {
-        assert_eq!(far.gate.rounds(list(), rounds).await, "");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_is_refused_without_a_wait_for_the_refs_of_a_private_repository() {
     let far = Far::start().await;
     let alice = far.forge.forge.accounts.by_name("alice").await.unwrap();
