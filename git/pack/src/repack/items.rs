@@ -97,6 +97,7 @@ pub(super) fn gather(job: &Job<'_>, cancel: &AtomicBool) -> Result<Vec<Item>, Re
         }
     }
     find_bases(job, &mut items, &item_of, cancel)?;
+    prefer_deltas(job, &mut items, &item_of, cancel)?;
     limit_depth(&mut items, job.options.depth);
     for (at, id) in job.loose.iter().enumerate() {
         let number = objects.packed_objects() + at as u32;
@@ -148,16 +149,59 @@ fn find_bases(
             continue;
         };
         let base = item_of[canonical(job.objects, pack as usize, position) as usize];
-        if base != NONE
-            && (job.islands.is_empty()
-                || job
-                    .islands
-                    .allow(&items[base as usize].id(job), &items[at].id(job)))
-        {
+        if base != NONE && is_allowed(job, items, base, at as u32) {
             items[at].base = base;
         }
     }
     Ok(())
+}
+
+/// Takes objects that are stored whole from another pack where they are deltas, as the copies that complete
+/// thin packs are in the pack that they came with.
+fn prefer_deltas(
+    job: &Job<'_>,
+    items: &mut [Item],
+    item_of: &[u32],
+    cancel: &AtomicBool,
+) -> Result<(), ReadError> {
+    let objects = job.objects;
+    let packs = objects.pack_list().iter().enumerate().skip(1);
+    for (at, pack) in packs.filter(|(at, pack)| job.taken[*at] && !pack.has_duplicates()) {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(ReadError::Cancelled);
+        }
+        for (rank, position) in pack.by_offset().iter().enumerate() {
+            let found = canonical(objects, at, *position);
+            let item = item_of[found as usize];
+            let is_other = found != objects.number(at, *position) && item != NONE;
+            if !is_other || !items[item as usize].is_whole {
+                continue;
+            }
+            let start = pack.offset(*position);
+            let StoredBase::At(base) = stored_base(objects, pack, start)? else {
+                continue;
+            };
+            let base = item_of[canonical(objects, at, base) as usize];
+            if base == NONE || !is_allowed(job, items, base, item) {
+                continue;
+            }
+            let item = &mut items[item as usize];
+            item.source = Source::Packed {
+                pack: at as u32,
+                position: *position,
+                start,
+                end: pack.end_of_rank(rank),
+            };
+            item.base = base;
+            item.is_whole = false;
+        }
+    }
+    Ok(())
+}
+
+fn is_allowed(job: &Job<'_>, items: &[Item], base: u32, item: u32) -> bool {
+    let id = |item: u32| items[item as usize].id(job);
+    job.islands.is_empty() || job.islands.allow(&id(base), &id(item))
 }
 
 enum StoredBase {
@@ -192,25 +236,24 @@ fn stored_base(objects: &Objects, pack: &Pack, offset: u64) -> Result<StoredBase
     })
 }
 
-/// Cuts chains that are too long, and finds how deep and how high each item is in what is left.
-///
-/// A delta is taken from the first pack that has its object, and its base from that pack or one
-/// before, so that there are no circles besides those of a damaged pack, which are cut too.
+/// Cuts chains that are too long, and finds how deep and how high each item is in what is left. Copies
+/// from several packs may build on each other in a circle, which is cut too.
 pub(super) fn limit_depth(items: &mut [Item], limit: u32) {
     const UNKNOWN: u32 = u32::MAX;
+    const ON_THE_WAY: u32 = u32::MAX - 1;
     let mut depths = vec![UNKNOWN; items.len()];
     let mut chain = Vec::new();
     for at in 0..items.len() {
         let mut next = at as u32;
-        while next != NONE && depths[next as usize] == UNKNOWN && chain.len() <= items.len() {
+        while next != NONE && depths[next as usize] == UNKNOWN {
+            depths[next as usize] = ON_THE_WAY;
             chain.push(next);
             next = items[next as usize].base;
         }
         while let Some(item) = chain.pop() {
             let base = items[item as usize].base;
-            let above = (base != NONE)
-                .then(|| depths[base as usize])
-                .filter(|depth| *depth < limit);
+            let above = (base != NONE).then(|| depths[base as usize]);
+            let above = above.filter(|depth| *depth < limit.min(ON_THE_WAY));
             depths[item as usize] = above.map_or(0, |depth| depth + 1);
             if above.is_none() {
                 items[item as usize].base = NONE;
@@ -225,6 +268,43 @@ pub(super) fn limit_depth(items: &mut [Item], limit: u32) {
         if base != NONE {
             let base = &mut items[base as usize];
             base.height = base.height.max(height);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::proptest;
+
+    use super::{Item, NONE, Source, limit_depth};
+    use crate::Kind;
+
+    proptest! {
+        #[test]
+        fn chains_are_grounded_and_short(bases in proptest::collection::vec(0u32..40, 1..40), limit in 1u32..6) {
+            let base = |base: u32| if (base as usize) < bases.len() { base } else { NONE };
+            let item = |at: &u32| Item {
+                source: Source::Loose(0),
+                kind: Kind::Blob,
+                name_hash: 0,
+                rank: 0,
+                base: base(*at),
+                depth: 0,
+                height: 0,
+                is_whole: false,
+            };
+            let mut items: Vec<Item> = bases.iter().map(item).collect();
+            limit_depth(&mut items, limit);
+            for item in &items {
+                match item.base {
+                    NONE => assert_eq!(item.depth, 0),
+                    base => {
+                        let base = &items[base as usize];
+                        assert!(item.depth == base.depth + 1 && item.depth <= limit);
+                        assert!(base.height > item.height);
+                    }
+                }
+            }
         }
     }
 }

@@ -38,25 +38,22 @@ fn verify(repository: &Repository) {
     for tip in ["branch0", "branch1", "branch2", "branch0~3"] {
         repository.git(&["rev-list", "--test-bitmap", tip]);
     }
-    for revisions in [
-        &["--all"][..],
-        &["branch1", "^branch0~5"],
-        &["branch2~2", "v1"],
+    for (wanted, excluded) in [
+        (&["--all"][..], &[][..]),
+        (&["branch1"], &["branch0~5"]),
+        (&["branch2~2", "v1"], &["branch1~9"]),
     ] {
-        let listed = |options: &[&str]| {
-            let arguments = [
-                &["rev-list", "--objects", "--no-object-names"],
-                options,
-                revisions,
-            ]
-            .concat();
-            let listed = repository.git(&arguments);
-            listed.lines().map(str::to_owned).collect::<BTreeSet<_>>()
+        // Without bitmaps git lists some objects too many.
+        let reached = |revisions: &[&str]| match revisions {
+            [] => BTreeSet::new(),
+            _ => repository.rev_list(revisions),
         };
+        let expected: BTreeSet<_> = &reached(wanted) - &reached(excluded);
+        let arguments = [&["--use-bitmap-index"], wanted, &["--not"], excluded].concat();
         assert_eq!(
-            listed(&["--use-bitmap-index"]),
-            listed(&[]),
-            "{revisions:?}"
+            repository.rev_list(&arguments),
+            expected,
+            "{wanted:?} {excluded:?}"
         );
     }
 }
@@ -230,6 +227,17 @@ fn answers(
     wants: &[ObjectId],
     haves: &[ObjectId],
 ) -> [BTreeSet<ObjectId>; 2] {
+    let text = |ids: &[ObjectId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let reached = |ids: &[ObjectId]| match ids {
+        [] => BTreeSet::new(),
+        ids => repository.rev_list(&text(ids).iter().map(String::as_str).collect::<Vec<_>>()),
+    };
+    let expected = &reached(wants) - &reached(haves);
+    [answer(repository, wants, haves), expected]
+}
+
+/// What our answer holds.
+fn answer(repository: &Repository, wants: &[ObjectId], haves: &[ObjectId]) -> BTreeSet<ObjectId> {
     let selection = Selection {
         wants: wants.to_vec(),
         haves: haves.to_vec(),
@@ -240,16 +248,7 @@ fn answers(
         ..PLAIN
     };
     let bytes = written(&planned(&repository.objects(), &selection, options));
-    let text = |ids: &[ObjectId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let reached = |ids: &[ObjectId]| match ids {
-        [] => BTreeSet::new(),
-        ids => repository.rev_list(&text(ids).iter().map(String::as_str).collect::<Vec<_>>()),
-    };
-    let expected = reached(wants)
-        .difference(&reached(haves))
-        .copied()
-        .collect();
-    [objects_of(&bytes, repository.hash), expected]
+    objects_of(&bytes, repository.hash)
 }
 
 /// Random wants and haves.
@@ -343,7 +342,7 @@ fn what_is_newer_than_the_bitmaps_is_walked_over() {
 fn a_fetch_of_much_is_exactly_what_git_sends() {
     let repository = random(HashKind::Sha1, 30, 900, 3);
     maintain(&repository, |options| options.consolidate = ALL);
-    for have in ["branch0~250", "branch1~200", "v1~200"] {
+    for have in ["branch0~150", "branch1~120"] {
         let wants = ["branch0", "branch1", "branch2"].map(|branch| repository.id(branch));
         let [ours, expected] = answers(&repository, &wants, &[repository.id(have)]);
         assert!(
@@ -363,6 +362,8 @@ fn no_damage_changes_an_answer() {
     repository.git(&["update-ref", "refs/heads/stray", &stray]);
     repository.git(&["repack", "-q", "-d"]);
     repository.git(&["update-ref", "-d", "refs/heads/stray"]);
+    let tips = repository.tips();
+    let [_, expected] = answers(&repository, &tips, &[]);
     for consolidate in [Consolidate::Nothing, ALL] {
         let done = maintain(&repository, |options| options.consolidate = consolidate);
         let directory = repository.path().join("objects/pack");
@@ -380,7 +381,7 @@ fn no_damage_changes_an_answer() {
                 damaged[at] ^= 0x41;
                 for bytes in [&damaged[..], &whole[..at]] {
                     replace(bytes);
-                    let [ours, expected] = answers(&repository, &repository.tips(), &[]);
+                    let ours = answer(&repository, &tips, &[]);
                     assert!(ours == expected, "{} at {at}", file.display());
                 }
             }

@@ -150,3 +150,91 @@ pub(crate) fn set_bits(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use git_id::{HashKind, ObjectId};
+
+    use super::super::file::{seal, unseal};
+    use super::ewah::Ewah;
+    use super::{BitmapFile, SIGNATURE, set_bits};
+
+    const OBJECTS: u32 = 70;
+
+    fn pack() -> ObjectId {
+        ObjectId::from_bytes(&[7; 20]).unwrap()
+    }
+
+    /// A file of bitmaps, each with a position, how far back what it differs from is, and the words.
+    fn file(entries: &[(u32, u8, [u64; 2])]) -> Vec<u8> {
+        let mut out = [SIGNATURE.as_slice(), &[0, 1]].concat();
+        out.extend_from_slice(&(entries.len() as u32).to_be_bytes());
+        out.extend_from_slice(pack().as_bytes());
+        (0..4).for_each(|_| Ewah::compress(&[1]).push_to(&mut out));
+        for (position, distance, words) in entries {
+            out.extend_from_slice(&position.to_be_bytes());
+            out.extend_from_slice(&[*distance, 0]);
+            Ewah::compress(words).push_to(&mut out);
+        }
+        seal(&mut out, HashKind::Sha1);
+        out
+    }
+
+    fn read(bytes: Vec<u8>) -> Option<BitmapFile> {
+        BitmapFile::parse(unseal(bytes, HashKind::Sha1).ok()?, pack(), OBJECTS).ok()
+    }
+
+    #[test]
+    fn differences_are_followed_to_a_whole_bitmap() {
+        let bytes = file(&[
+            (9, 0, [0b111, 1]),
+            (3, 1, [0b1000, 1]),
+            (5, 2, [1 << 63, 0]),
+        ]);
+        let bitmaps = read(bytes).unwrap();
+        let bits = |position| {
+            let words = bitmaps.words(bitmaps.find(position)?).ok()?;
+            Some(set_bits(&words).collect::<Vec<_>>())
+        };
+        assert_eq!(bits(9), Some(vec![0, 1, 2, 64]));
+        assert_eq!(bits(3), Some(vec![0, 1, 2, 3]));
+        assert_eq!(bits(5), Some(vec![0, 1, 2, 63, 64]));
+        assert_eq!(bits(4), None);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for (what, entries) in [
+            (
+                "a difference from what is before the first",
+                &[(9, 1, [1, 0])][..],
+            ),
+            ("a commit beyond the last object", &[(OBJECTS, 0, [1, 0])]),
+            ("a difference from too far back", &[(1, 161, [1, 0])]),
+        ] {
+            assert!(read(file(entries)).is_none(), "{what}");
+        }
+        let bitmaps = read(file(&[(1, 0, [0, 1 << 6])])).unwrap();
+        assert!(bitmaps.words(0).is_err(), "a bit beyond the last object");
+        let foreign = unseal(file(&[]), HashKind::Sha1).unwrap();
+        let other = ObjectId::from_bytes(&[8; 20]).unwrap();
+        assert!(BitmapFile::parse(foreign, other, OBJECTS).is_err());
+    }
+
+    #[test]
+    fn no_damage_goes_unnoticed() {
+        let whole = file(&[(9, 0, [5, 1]), (3, 1, [u64::MAX, 1])]);
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x21;
+            assert!(read(damaged.clone()).is_none(), "byte {at}");
+            assert!(read(whole[..at].to_vec()).is_none(), "length {at}");
+            // With a checksum that fits, nothing worse than a wrong answer may come of it.
+            damaged.truncate(damaged.len() - 20);
+            seal(&mut damaged, HashKind::Sha1);
+            if let Some(bitmaps) = read(damaged) {
+                (0..bitmaps.entries.len() as u32).for_each(|place| drop(bitmaps.words(place)));
+            }
+        }
+    }
+}
