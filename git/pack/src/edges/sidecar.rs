@@ -99,7 +99,6 @@ mod tests {
 
     use super::{Edges, Expected, External};
     use crate::Kind;
-    use crate::derived::store;
 
     #[test]
     fn a_sidecar_is_believed_only_whole_and_for_its_own_pack() {

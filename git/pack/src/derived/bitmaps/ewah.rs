@@ -40,7 +40,7 @@ impl Ewah {
             let literals = after
                 .iter()
                 .take(MAX_LITERALS)
-                .take_while(|word| !is_fill(*word));
+                .take_while(|word| !is_fill(word));
             let (literals, after) = after.split_at(literals.count());
             let last_marker = out.len();
             out.push(fill & 1 | (run.len() as u64) << 1 | (literals.len() as u64) << 33);
