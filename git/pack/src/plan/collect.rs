@@ -182,7 +182,7 @@ fn reach_all(
     Ok(found)
 }
 
-/// The same, if it is known or follows from the edges of the packs.
+/// The same, if it is known or follows from bitmaps or the edges of the packs.
 fn reach_quickly(
     objects: &Objects,
     selection: &Selection,
@@ -192,6 +192,14 @@ fn reach_quickly(
     let key = Reachability::key(objects, &selection.wants, &selection.include_tags);
     if let Some(answer) = key.and_then(|key| objects.reachability().get(&key)) {
         return Ok(Some(answer));
+    }
+    if let Some(found) = reach_by_bitmaps(objects, selection, cancel)?
+        && found.loose.is_empty()
+    {
+        if let Some(key) = key {
+            objects.reachability().put(key, found.reachable.clone());
+        }
+        return Ok(Some(found.reachable));
     }
     if !reaches_everything(objects, selection, threads, cancel)? {
         return Ok(None);
