@@ -422,9 +422,13 @@ pub(crate) enum GitCommand {
 pub(crate) struct MaintainArguments {
     /// The repository
     pub(crate) directory: PathBuf,
-    /// Make one pack of all, whatever their sizes
+    /// Make one pack of all, whatever their sizes, and another of what no ref reaches
     #[arg(long)]
     pub(crate) all: bool,
+    /// Drop what no ref reaches and was last of use before that time, in seconds since the epoch. Nobody
+    /// may be pushing what needs it [default: keep all]
+    #[arg(long, requires = "all", value_name = "SECONDS")]
+    pub(crate) expire_before: Option<u32>,
     /// Each pack is to have so many times as many objects as all smaller ones
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..), value_name = "FACTOR")]
     pub(crate) geometric: u32,

@@ -68,7 +68,9 @@ fn maintain(arguments: &MaintainArguments) -> Result<(), Box<dyn Error + Send + 
     let threads = arguments.threads.unwrap_or_else(machine).max(1);
     let options = MaintainOptions {
         consolidate: match arguments.all {
-            true => Consolidate::All,
+            true => Consolidate::All {
+                expire_before: arguments.expire_before,
+            },
             false => Consolidate::Geometric {
                 factor: arguments.geometric,
             },
@@ -99,6 +101,13 @@ fn maintain(arguments: &MaintainArguments) -> Result<(), Box<dyn Error + Send + 
             pack.reused
         ),
         None => println!("the packs stay as they are"),
+    }
+    if let Some(cruft) = &done.cruft {
+        let path = cruft.pack.display();
+        println!("{} objects that no ref reaches: {path}", cruft.objects);
+    }
+    if done.dropped > 0 {
+        println!("{} objects dropped", done.dropped);
     }
     if let Some(commits) = done.commit_graph {
         println!("commit-graph: {commits} commits");
