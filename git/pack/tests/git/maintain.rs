@@ -3,7 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use git_id::{HashKind, ObjectId};
-use git_pack::{Consolidate, NoBitmaps, PackOptions, Selection};
+use git_pack::{Consolidate, Islands, NoBitmaps, PackOptions, Selection};
 
 use crate::clone::{PLAIN, objects_of, planned, written};
 use crate::fixture::{Repository, git_bytes, listing, maintain};
@@ -438,4 +438,53 @@ fn what_nothing_reaches_goes_into_a_cruft_pack_until_it_expires() {
     assert_eq!(objects, &reached | &strays, "all are younger");
     let (done, objects) = kept(Some(u32::MAX));
     assert_eq!((objects, done.dropped, done.cruft), (reached, 2, None));
+}
+
+#[test]
+fn no_object_builds_on_one_that_is_not_in_all_of_its_islands() {
+    let repository = random(HashKind::Sha1, 60, 90, 8);
+    let branches = ["branch0", "branch1", "branch2"].map(|branch| repository.rev_list(&[branch]));
+    let islands_of = |id: &ObjectId| -> Vec<u32> {
+        let within = (0..3u32).zip(&branches);
+        within
+            .filter(|(_, objects)| objects.contains(id))
+            .map(|(island, _)| island)
+            .collect()
+    };
+    let objects = repository.all_objects();
+    let breaks = || {
+        let [pack] = &packs(&repository)[..] else {
+            panic!("one pack is left");
+        };
+        let listed = repository.git(&["verify-pack", "-v", &pack.display().to_string()]);
+        let deltas = listed
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let deltas: Vec<[ObjectId; 2]> = deltas
+            .filter(|words| words.len() == 7 && words[0].len() == 40)
+            .map(|words| [words[0].parse().unwrap(), words[6].parse().unwrap()])
+            .collect();
+        assert!(deltas.len() > 50);
+        let breaks = |[target, base]: &&[ObjectId; 2]| {
+            let base = islands_of(base);
+            !islands_of(target)
+                .iter()
+                .all(|island| base.contains(island))
+        };
+        deltas.iter().filter(breaks).count()
+    };
+    maintain(&repository, |options| options.consolidate = ALL);
+    assert!(breaks() > 0, "without islands anything goes");
+    let kept = packs(&repository)[0].clone();
+    let islands = Islands::new(objects.iter().map(|id| (*id, islands_of(id))));
+    maintain(&repository, |options| {
+        // With an expiry, one pack is looked through too.
+        options.consolidate = Consolidate::All {
+            expire_before: Some(0),
+        };
+        options.islands = islands;
+    });
+    assert!(!kept.exists() && repository.all_objects() == objects);
+    assert_eq!(breaks(), 0);
+    verify(&repository);
 }
