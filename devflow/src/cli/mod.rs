@@ -442,6 +442,34 @@ pub(crate) enum GitCommand {
     ReceivePack(Passed),
     /// git-http-backend(1): a CGI program over a directory of bare repositories.
     HttpBackend,
+    /// Consolidates the packs of a bare directory and writes commit-graph, bitmaps and
+    /// multi-pack-index, in git's own formats.
+    Maintain(MaintainArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MaintainArguments {
+    /// The repository
+    pub(crate) directory: PathBuf,
+    /// Make one pack of all, whatever their sizes, and another of what no ref reaches
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Drop what no ref reaches and was last of use before that time, in seconds since the epoch. Nobody
+    /// may be pushing what needs it [default: keep all]
+    #[arg(long, requires = "all", value_name = "SECONDS")]
+    pub(crate) expire_before: Option<u32>,
+    /// Each pack is to have so many times as many objects as all smaller ones
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..), value_name = "FACTOR")]
+    pub(crate) geometric: u32,
+    /// How many objects an object is compared with to store only the difference
+    #[arg(long, default_value_t = 10, value_name = "OBJECTS")]
+    pub(crate) window: usize,
+    /// How many differences may build on each other
+    #[arg(long, default_value_t = 50, value_name = "DELTAS")]
+    pub(crate) depth: u32,
+    /// Threads [default: as many as the machine has]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
 }
 
 #[derive(Debug, Args)]

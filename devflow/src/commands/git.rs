@@ -2,13 +2,15 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
-use git_serve::bare::Caller;
+use git_pack::{Consolidate, DeltaOptions, Islands, MaintainOptions, NoProgress};
+use git_serve::bare::{BareRepository, Caller, find};
 use git_serve::cgi::{CgiEnvironment, http_backend};
 use git_serve::stdio::{Arguments, receive_pack_command, upload_pack_command};
 use tokio::io::{stdin, stdout};
 
-use crate::cli::GitCommand;
+use crate::cli::{GitCommand, MaintainArguments};
 
 /// What git's own programs answer when they fail.
 const FATAL: u8 = 128;
@@ -46,10 +48,74 @@ async fn serve(command: GitCommand) -> Result<(), Box<dyn Error>> {
             arguments.caller = caller();
             receive_pack_command(&arguments, &protocol, stdin(), stdout()).await?;
         }
+        GitCommand::Maintain(arguments) => {
+            tokio::task::spawn_blocking(move || maintain(&arguments))
+                .await?
+                .map_err(|error| error as Box<dyn Error>)?;
+        }
         GitCommand::HttpBackend => {
             let environment = CgiEnvironment::from_variables(|name| std::env::var(name).ok());
             http_backend(&environment, stdin(), stdout()).await?;
         }
+    }
+    Ok(())
+}
+
+/// Does all that there is to do, and says what that was.
+#[expect(clippy::print_stdout, reason = "a command's answer")]
+fn maintain(arguments: &MaintainArguments) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let machine = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = arguments.threads.unwrap_or_else(machine).max(1);
+    let options = MaintainOptions {
+        consolidate: match arguments.all {
+            true => Consolidate::All {
+                expire_before: arguments.expire_before,
+            },
+            false => Consolidate::Geometric {
+                factor: arguments.geometric,
+            },
+        },
+        commit_graph: true,
+        bitmaps: true,
+        deltas: DeltaOptions {
+            window: arguments.window,
+            depth: arguments.depth,
+            threads,
+            ..DeltaOptions::default()
+        },
+        islands: Islands::default(),
+        threads,
+    };
+    let directory = find(&arguments.directory, false)?;
+    let repository = BareRepository::open(&directory, &Caller::default())?;
+    let done = repository.maintain(&options, &NoProgress, &AtomicBool::new(false))?;
+    match &done.repacked {
+        Some(pack) => println!(
+            "{} packs and {} loose objects became {}: {} objects, {} bytes, {} of them deltas, {} copied as they were",
+            done.replaced.len(),
+            done.pruned,
+            pack.pack.display(),
+            pack.objects,
+            pack.bytes,
+            pack.deltas,
+            pack.reused
+        ),
+        None => println!("the packs stay as they are"),
+    }
+    if let Some(cruft) = &done.cruft {
+        let path = cruft.pack.display();
+        println!("{} objects that no ref reaches: {path}", cruft.objects);
+    }
+    if done.dropped > 0 {
+        println!("{} objects dropped", done.dropped);
+    }
+    if let Some(commits) = done.commit_graph {
+        println!("commit-graph: {commits} commits");
+    }
+    match (&done.bitmaps, done.no_bitmaps) {
+        (Some(path), _) => println!("bitmaps: {}", path.display()),
+        (None, Some(reason)) => println!("no bitmaps: {reason}"),
+        (None, None) => {}
     }
     Ok(())
 }

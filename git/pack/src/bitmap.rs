@@ -39,6 +39,14 @@ impl Bitmap {
         self.count
     }
 
+    /// Takes out all numbers that are in the other set.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        for (word, taken) in self.words.iter_mut().zip(&other.words) {
+            self.count -= (*word & taken).count_ones();
+            *word &= !taken;
+        }
+    }
+
     /// Adds all numbers of a range.
     pub(crate) fn insert_range(&mut self, range: Range<u32>) {
         let needed = range.end.div_ceil(64) as usize;
@@ -102,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_set(numbers: Vec<u16>, start in 0u32..70_000, length in 0u32..70_000) {
+        fn it_is_a_set(numbers: Vec<u16>, others: Vec<u16>, start in 0u32..70_000, length in 0u32..70_000) {
             let mut bitmap = Bitmap::with_capacity(100);
             let mut set = BTreeSet::new();
             for number in numbers {
@@ -116,6 +124,14 @@ mod tests {
             assert!((0..=u32::from(u16::MAX)).all(|number| bitmap.contains(number) == set.contains(&number)));
             bitmap.insert_range(range.clone());
             set.extend(range.clone());
+            assert!(bitmap.range(0..u32::MAX).eq(set.iter().copied()));
+            assert_eq!(bitmap.count() as usize, set.len());
+            let mut other = Bitmap::default();
+            for number in others {
+                other.insert(u32::from(number));
+                set.remove(&u32::from(number));
+            }
+            bitmap.subtract(&other);
             assert!(bitmap.range(0..u32::MAX).eq(set.iter().copied()));
             assert_eq!(bitmap.count() as usize, set.len());
         }

@@ -2,7 +2,7 @@
 //!
 //! This crate is the only one that knows how git stores objects. Above it are the
 //! protocol and the servers; below it are files. It knows no refs, no protocol and no
-//! network, and keeps no state besides caches: what it derives (edges, reachability) can be deleted at
+//! network, and keeps no state besides caches: what it derives (edges, reachability, git's own artefacts) can be deleted at
 //! any time. Blocking throughout; long operations take a flag that cancels them and tell
 //! their progress.
 //!
@@ -13,11 +13,13 @@
 //! * [`all_wants_reach_common`] and [`shallow_boundary`] answer what a negotiation asks of
 //!   history.
 //!
-//! Deliberately not here: a search for delta bases among all objects, bitmaps, repacking.
+//! * [`Maintenance`] consolidates packs and writes commit-graph, bitmaps and multi-pack-index,
+//!   as `git repack` and `git commit-graph` do.
 
 mod bitmap;
 mod connectivity;
 mod defect;
+mod derived;
 mod edges;
 mod entry;
 mod filter;
@@ -26,13 +28,16 @@ mod hashing;
 mod history;
 mod id_map;
 mod kind;
+mod maintain;
 mod objects;
 mod parse;
 mod plan;
 mod progress;
 mod reachability;
 mod receive;
+mod repack;
 mod resolve;
+mod staging;
 
 pub use connectivity::{ConnectivityError, check_connected};
 pub use defect::Defect;
@@ -40,9 +45,13 @@ pub use filter::Filter;
 pub use fsck::FsckProblem;
 pub use history::{Depth, ShallowChange, ShallowError, all_wants_reach_common, shallow_boundary};
 pub use kind::Kind;
+pub use maintain::{
+    Consolidate, MaintainError, MaintainOptions, Maintained, Maintenance, NoBitmaps,
+};
 pub use objects::{Header, Object, Objects, OpenError, ReadError};
 pub use parse::{Commit, Signature, TreeEntry};
 pub use plan::{PackOptions, Plan, PlanError, Selection, WriteError, Written, not_reached, plan};
 pub use progress::{NoProgress, Progress};
 pub use reachability::Reachability;
 pub use receive::{ReceiveError, ReceiveOptions, ReceivedPack, receive};
+pub use repack::{DeltaOptions, Islands, Repacked, geometric_split};

@@ -1,12 +1,12 @@
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io;
 use std::path::Path;
 
 use git_id::ObjectId;
 use sha2::{Digest as _, Sha256};
 
 use super::{Edges, Expected, External};
+use crate::derived::store;
 
 const SIGNATURE: &[u8; 8] = b"DVFEDGE1";
 
@@ -40,12 +40,7 @@ impl Edges {
 
     /// Writes a sidecar at `path`, all or nothing.
     pub(crate) fn store(&self, path: &Path, pack: ObjectId) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-        file.write_all(&self.to_bytes(pack))?;
-        file.as_file()
-            .set_permissions(fs::Permissions::from_mode(0o444))?;
-        file.persist(path)?;
-        Ok(())
+        store(path, &self.to_bytes(pack))
     }
 
     /// Reads a sidecar of the pack with that checksum. Absent, damaged or foreign

@@ -20,36 +20,11 @@ const NONE: u32 = u32::MAX;
 /// Instructions that make `target` out of `base` (gitformat-pack(5)); `None` if they
 /// would take more than `limit` bytes, or if the base is too large to address.
 pub(crate) fn make_delta(base: &[u8], target: &[u8], limit: usize) -> Option<Vec<u8>> {
-    if u32::try_from(base.len()).is_err() {
-        return None;
-    }
-    let index = Index::new(base);
-    let mut out = Vec::with_capacity(limit.min(target.len() / 8 + 32));
-    push_size(&mut out, base.len());
-    push_size(&mut out, target.len());
-    let (mut at, mut inserted) = (0, 0);
-    while at + BLOCK <= target.len() {
-        let Some((mut start, mut length)) = index.longest(base, &target[at..]) else {
-            at += 1;
-            continue;
-        };
-        while at > inserted && start > 0 && base[start - 1] == target[at - 1] {
-            (at, start, length) = (at - 1, start - 1, length + 1);
-        }
-        push_insertions(&mut out, &target[inserted..at]);
-        push_copies(&mut out, start, length);
-        at += length;
-        inserted = at;
-        if out.len() > limit {
-            return None;
-        }
-    }
-    push_insertions(&mut out, &target[inserted..]);
-    (out.len() <= limit).then_some(out)
+    DeltaIndex::new(base)?.delta(base, target, limit)
 }
 
-/// Where the base's blocks are.
-struct Index {
+/// Where the blocks of a base are, for any number of deltas against it.
+pub(crate) struct DeltaIndex {
     shift: u32,
     /// The first block with a hash.
     heads: Vec<u32>,
@@ -57,8 +32,12 @@ struct Index {
     next: Vec<u32>,
 }
 
-impl Index {
-    fn new(base: &[u8]) -> Self {
+impl DeltaIndex {
+    /// `None` if the base is too large to address.
+    pub(crate) fn new(base: &[u8]) -> Option<Self> {
+        if u32::try_from(base.len()).is_err() {
+            return None;
+        }
         let (blocks, _) = base.as_chunks::<BLOCK>();
         let bits = usize::BITS - blocks.len().max(1).leading_zeros();
         let mut index = Self {
@@ -70,7 +49,42 @@ impl Index {
             let head = &mut index.heads[(hash(block) >> index.shift) as usize];
             index.next[number] = std::mem::replace(head, number as u32);
         }
-        index
+        Some(index)
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.heads.len() + self.next.len()) * 4
+    }
+
+    /// Instructions that make `target` out of the base that was indexed; `None` if they would
+    /// take more than `limit` bytes.
+    pub(crate) fn delta(&self, base: &[u8], target: &[u8], limit: usize) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(limit.min(target.len() / 8 + 32));
+        push_size(&mut out, base.len());
+        push_size(&mut out, target.len());
+        let (mut at, mut inserted) = (0, 0);
+        while at + BLOCK <= target.len() {
+            let Some((mut start, mut length)) = self.longest(base, &target[at..]) else {
+                at += 1;
+                if out.len() + (at - inserted) > limit.saturating_add(BLOCK) {
+                    return None;
+                }
+                continue;
+            };
+            while at > inserted && start > 0 && base[start - 1] == target[at - 1] {
+                (at, start, length) = (at - 1, start - 1, length + 1);
+            }
+            push_insertions(&mut out, &target[inserted..at]);
+            push_copies(&mut out, start, length);
+            at += length;
+            inserted = at;
+            if out.len() > limit {
+                return None;
+            }
+        }
+        push_insertions(&mut out, &target[inserted..]);
+        (out.len() <= limit).then_some(out)
     }
 
     /// The longest match for the beginning of `target`: where in the base and how long.

@@ -34,6 +34,9 @@ impl Hasher for NumberHasher {
 /// Stands for an object that is not here.
 const ABSENT: u32 = u32::MAX;
 
+/// Commits that are inflated before it pays to read the commit-graph, if it was not read yet.
+const INFLATED_BEFORE_GRAPH: u32 = 64;
+
 /// What a walk keeps of a commit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
@@ -56,6 +59,7 @@ pub(crate) struct Graph<'a> {
     parents: Vec<u32>,
     /// Commits whose parents are as good as not there.
     grafts: NumberSet,
+    inflated: u32,
 }
 
 impl<'a> Graph<'a> {
@@ -68,6 +72,7 @@ impl<'a> Graph<'a> {
             nodes: NumberMap::default(),
             parents: Vec::new(),
             grafts: NumberSet::default(),
+            inflated: 0,
         }
     }
 
@@ -211,30 +216,54 @@ impl<'a> Graph<'a> {
         if let Some(node) = self.nodes.get(&number) {
             return Ok(*node);
         }
+        let node = match self.covered(number) {
+            Some(node) => node,
+            None => self.inflate(number)?,
+        };
+        self.nodes.insert(number, node);
+        Ok(node)
+    }
+
+    fn inflate(&mut self, number: u32) -> Result<Node, ReadError> {
+        self.inflated = self.inflated.saturating_add(1);
         let loaded = self.load_kind(number, Kind::Commit)?;
-        let links = commit_links(&loaded.data, self.objects.hash()).ok_or_else(|| {
-            ReadError::Malformed {
-                id: self.id(number),
-                kind: Kind::Commit,
-            }
-        })?;
+        let links = commit_links(&loaded.data, self.objects.hash())
+            .ok_or_else(|| self.malformed(number, Kind::Commit))?;
+        Ok(self.node(number, &links.tree, links.parents(), links.time))
+    }
+
+    /// What the commit-graph knows of a commit; nothing where there is none, or none that
+    /// covers it.
+    fn covered(&mut self, number: u32) -> Option<Node> {
+        let objects = self.objects;
+        let graph = objects.commit_graph(self.inflated >= INFLATED_BEFORE_GRAPH)?;
+        let row = graph.row(graph.position(self.id(number).as_bytes())?)?;
+        let tree = ObjectId::from_bytes(row.tree)?;
+        let parents = row.parents.iter();
+        let parents = parents.filter_map(|parent| ObjectId::from_bytes(graph.id(*parent)));
+        Some(self.node(number, &tree, parents, row.time))
+    }
+
+    fn node(
+        &mut self,
+        number: u32,
+        tree: &ObjectId,
+        parents: impl Iterator<Item = ObjectId>,
+        time: i64,
+    ) -> Node {
         let first_parent = self.parents.len() as u32;
         if !self.grafts.contains(&number) {
-            for parent in links.parents() {
+            for parent in parents {
                 let parent = self.number(&parent).unwrap_or(ABSENT);
                 self.parents.push(parent);
             }
         }
-        let parents = self.parents.len() as u32 - first_parent;
-        let tree = self.number(&links.tree).unwrap_or(ABSENT);
-        let node = Node {
-            tree,
+        Node {
+            tree: self.number(tree).unwrap_or(ABSENT),
             first_parent,
-            parents,
-            time: links.time,
-        };
-        self.nodes.insert(number, node);
-        Ok(node)
+            parents: self.parents.len() as u32 - first_parent,
+            time,
+        }
     }
 
     pub(crate) fn parent_count(node: &Node) -> usize {

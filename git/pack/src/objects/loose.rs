@@ -1,8 +1,8 @@
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use git_id::ObjectId;
+use git_id::{HashKind, ObjectId};
 
 use super::error::ReadError;
 use super::{Header, MAX_READ_BYTES, Object};
@@ -37,6 +37,33 @@ impl LooseObjects {
 
     pub(crate) fn contains(&self, id: &ObjectId) -> bool {
         self.path(id).is_file()
+    }
+
+    /// The names of all objects in here, in no order.
+    pub(crate) fn list(&self, hash: HashKind) -> io::Result<Vec<ObjectId>> {
+        let mut ids = Vec::new();
+        for first in 0..=u8::MAX {
+            let prefix = format!("{first:02x}");
+            let entries = match fs::read_dir(self.directory.join(&prefix)) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            for entry in entries {
+                let name = format!("{prefix}{}", entry?.file_name().to_string_lossy());
+                let id = name.parse().ok().filter(|id: &ObjectId| id.kind() == hash);
+                ids.extend(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Deletes an object's file, which may be gone already.
+    pub(crate) fn remove(&self, id: &ObjectId) -> io::Result<()> {
+        match fs::remove_file(self.path(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Kind and size; `None` if it is not here.

@@ -29,6 +29,7 @@ pub(crate) use pack::{PACK_HEADER_BYTES, Pack};
 pub(crate) use reader::{Loaded, Reader};
 
 use crate::Kind;
+use crate::derived::{Bitmaps, CommitGraph};
 use crate::reachability::Reachability;
 
 /// The longest delta chain that is received or followed. Git writes at most 4095.
@@ -62,6 +63,17 @@ struct Inner {
     added: Option<usize>,
     readers: Mutex<Vec<Reader>>,
     reachability: Arc<Reachability>,
+    /// Shared with the sets that are made from this one.
+    commit_graph: Arc<CommitGraphFile>,
+    bitmaps: OnceLock<Option<Bitmaps>>,
+}
+
+/// The commit-graph of a repository directory, read when it first pays.
+#[derive(Default)]
+struct CommitGraphFile {
+    /// The `objects` directory; there is none where packs stand for themselves.
+    directory: Option<PathBuf>,
+    read: OnceLock<Option<CommitGraph>>,
 }
 
 /// What an object is and how long, without its content.
@@ -159,6 +171,24 @@ impl Objects {
         (pack < self.inner.packs.len()).then(|| (pack, number - first))
     }
 
+    /// The number of a packed object, or of one of a sorted list of loose objects that are numbered
+    /// after those.
+    pub(crate) fn number_among(&self, loose: &[ObjectId], id: &ObjectId) -> Option<u32> {
+        if let Some((pack, position)) = self.find_packed(id.as_bytes()) {
+            return Some(self.number(pack, position));
+        }
+        let at = loose.binary_search(id).ok()?;
+        self.packed_objects().checked_add(u32::try_from(at).ok()?)
+    }
+
+    /// The object with a number that [`Objects::number_among`] gave.
+    pub(crate) fn id_among(&self, loose: &[ObjectId], number: u32) -> ObjectId {
+        match self.place_of_number(number) {
+            Some((pack, position)) => self.pack_list()[pack].id(position),
+            None => loose[(number - self.packed_objects()) as usize],
+        }
+    }
+
     pub(crate) fn pack_list(&self) -> &[Arc<Pack>] {
         &self.inner.packs
     }
@@ -174,6 +204,34 @@ impl Objects {
 
     pub(crate) fn reachability(&self) -> &Arc<Reachability> {
         &self.inner.reachability
+    }
+
+    /// The commit-graph, if there is one and it was read before or is `worth` reading.
+    pub(crate) fn commit_graph(&self, worth: bool) -> Option<&CommitGraph> {
+        let file = &self.inner.commit_graph;
+        let directory = file.directory.as_ref()?;
+        let read = match worth {
+            true => file
+                .read
+                .get_or_init(|| CommitGraph::load(directory, self.hash())),
+            false => file.read.get()?,
+        };
+        read.as_ref()
+    }
+
+    /// The reachability bitmaps, if there are any.
+    pub(crate) fn bitmaps(&self) -> Option<&Bitmaps> {
+        let directory = self.inner.commit_graph.directory.as_ref();
+        let directory = directory.map(|objects| objects.join("pack"));
+        let load = || Bitmaps::load(self, directory.as_deref());
+        self.inner.bitmaps.get_or_init(load).as_ref()
+    }
+
+    /// Whether a commit may have changed what is at a path (whose parts slashes divide),
+    /// compared with its first parent. A no is certain; `None` where no changed-path filter tells.
+    pub fn may_have_changed(&self, commit: &ObjectId, path: &[u8]) -> Option<bool> {
+        self.commit_graph(true)?
+            .may_have_changed(commit.as_bytes(), path)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use git_id::HashKind;
 
-use super::{Inner, LooseObjects, Objects, OpenError, Pack};
+use super::{CommitGraphFile, Inner, LooseObjects, Objects, OpenError, Pack};
 use crate::reachability::Reachability;
 
 /// How deep alternates may refer to alternates, as in git.
@@ -92,7 +92,14 @@ impl Objects {
             .iter()
             .map(|directory| LooseObjects::new(directory))
             .collect();
-        Self::assemble(hash, packs, loose, Arc::default())
+        let mut inner = Inner::assemble(hash, packs, loose, Arc::default())?;
+        inner.commit_graph = Arc::new(CommitGraphFile {
+            directory: Some(objects_dir.to_owned()),
+            ..CommitGraphFile::default()
+        });
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// These objects and those of one more pack, such as a push in quarantine.
@@ -111,6 +118,7 @@ impl Objects {
             .packs
             .iter()
             .position(|pack| Arc::ptr_eq(pack, &added));
+        inner.commit_graph = Arc::clone(&self.inner.commit_graph);
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -124,6 +132,7 @@ impl Objects {
         let mut inner = Inner::assemble(self.hash(), packs, loose, Arc::clone(cache))
             .expect("the same packs as before are not too many");
         inner.added = self.added_pack();
+        inner.commit_graph = Arc::clone(&self.inner.commit_graph);
         Self {
             inner: Arc::new(inner),
         }
@@ -171,6 +180,8 @@ impl Inner {
             added: None,
             readers: Mutex::default(),
             reachability,
+            commit_graph: Arc::default(),
+            bitmaps: OnceLock::new(),
         })
     }
 }

@@ -5,6 +5,7 @@ use git_id::{HashKind, ObjectId};
 
 use super::error::{OpenError, ReadError};
 use super::kinds::Kinds;
+use crate::derived::load_reverse;
 use crate::edges::Edges;
 use crate::hashing::{from_gix, gix_kind};
 
@@ -127,9 +128,18 @@ impl Pack {
         self.index.pack_offset_at_index(position)
     }
 
+    /// The CRC-32 of the entry; `None` where the index keeps none.
+    pub(crate) fn crc(&self, position: u32) -> Option<u32> {
+        self.index.crc32_at_index(position)
+    }
+
     /// All positions in the index in the order of the entries in the pack.
     pub(crate) fn by_offset(&self) -> &[u32] {
         self.by_offset.get_or_init(|| {
+            let stored = self.path().with_extension("rev");
+            if let Some(order) = load_reverse(&stored, self.hash, self) {
+                return order;
+            }
             let mut pairs: Vec<(u64, u32)> = (0..self.count())
                 .map(|position| (self.offset(position), position))
                 .collect();

@@ -5,6 +5,7 @@ use git_id::ObjectId;
 
 use super::closure::reaches_everything;
 use super::compose::first_copies;
+use super::reach::reach_by_bitmaps;
 use super::{PackOptions, PlanError, Selection};
 use crate::bitmap::Bitmap;
 use crate::filter::Filter;
@@ -18,6 +19,9 @@ const MAX_KNOWN_TREES: usize = 4;
 
 /// Commits of the client's whose trees are read through.
 const MAX_KNOWN_COMMITS: usize = 16;
+
+/// From so many commits on, a look at bitmaps costs less than one at the commits' trees.
+const MANY_COMMITS: usize = 500;
 
 /// The objects that answer a fetch, by number.
 pub(super) struct Found {
@@ -58,8 +62,8 @@ pub(super) fn collect(
 
 /// Those of `ids` that the tips do not reach.
 ///
-/// Costs a walk over everything the tips reach, the first time for these tips and packs,
-/// unless the edges of the packs show that they reach all there is; the answer
+/// Costs a walk over everything the tips reach that no bitmap has, the first time for these tips
+/// and packs, unless the edges of the packs show that they reach all there is; the answer
 /// is kept in the cache of `objects`.
 ///
 /// # Errors
@@ -168,14 +172,17 @@ fn reach_all(
         filter: Filter::default(),
         ..selection.clone()
     };
-    let found = walk(objects, &unfiltered, progress, cancel)?;
+    let found = match reach_by_bitmaps(objects, &unfiltered, cancel)? {
+        Some(found) => found,
+        None => walk(objects, &unfiltered, progress, cancel)?,
+    };
     if let Some(key) = Reachability::key(objects, &selection.wants, &selection.include_tags) {
         objects.reachability().put(key, found.reachable.clone());
     }
     Ok(found)
 }
 
-/// The same, if it is known or follows from the edges of the packs.
+/// The same, if it is known or follows from bitmaps or the edges of the packs.
 fn reach_quickly(
     objects: &Objects,
     selection: &Selection,
@@ -185,6 +192,14 @@ fn reach_quickly(
     let key = Reachability::key(objects, &selection.wants, &selection.include_tags);
     if let Some(answer) = key.and_then(|key| objects.reachability().get(&key)) {
         return Ok(Some(answer));
+    }
+    if let Some(found) = reach_by_bitmaps(objects, selection, cancel)?
+        && found.loose.is_empty()
+    {
+        if let Some(key) = key {
+            objects.reachability().put(key, found.reachable.clone());
+        }
+        return Ok(Some(found.reachable));
     }
     if !reaches_everything(objects, selection, threads, cancel)? {
         return Ok(None);
@@ -312,6 +327,12 @@ impl Walk<'_> {
             self.painter.start(&mut self.graph, parent, Paint::WANTED)?;
         }
         let commits = self.painter.run(&mut self.graph, self.cancel)?;
+        if commits.len() >= MANY_COMMITS && selection.filter.is_empty() {
+            let objects = self.graph.objects();
+            if let Some(found) = reach_by_bitmaps(objects, selection, self.cancel)? {
+                return Ok(found);
+            }
+        }
         let known_trees = self.known_trees()?;
         if selection.filter.is_empty() {
             self.know_boundary(&commits)?;

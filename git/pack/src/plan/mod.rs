@@ -19,6 +19,7 @@ mod compose;
 mod error;
 mod make;
 mod output;
+mod reach;
 mod versions;
 mod write;
 
@@ -29,6 +30,7 @@ use git_id::ObjectId;
 pub use collect::not_reached;
 pub(crate) use collect::walk_new_objects;
 pub use error::{PlanError, WriteError};
+pub(crate) use output::Output;
 
 use versions::Versions;
 

@@ -10,7 +10,7 @@ use crate::hashing::Checksum;
 const PIECE_BYTES: usize = 128 << 10;
 
 /// A pack on its way out: counts and sums what goes by.
-pub(super) struct Output<'a> {
+pub(crate) struct Output<'a> {
     out: &'a mut dyn Write,
     checksum: Checksum,
     offset: u64,
@@ -20,7 +20,7 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(out: &'a mut dyn Write, hash: HashKind, cancel: &'a AtomicBool) -> Self {
+    pub(crate) fn new(out: &'a mut dyn Write, hash: HashKind, cancel: &'a AtomicBool) -> Self {
         Self {
             out,
             checksum: Checksum::new(hash),
@@ -31,11 +31,11 @@ impl<'a> Output<'a> {
     }
 
     /// Where in the pack the next byte goes.
-    pub(super) fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
-    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.offset += bytes.len() as u64;
         if self.pending.len() + bytes.len() <= PIECE_BYTES {
             self.pending.extend_from_slice(bytes);
@@ -57,7 +57,7 @@ impl<'a> Output<'a> {
     }
 
     /// Writes the checksum; gives it and the length of the whole pack.
-    pub(super) fn finish(mut self) -> Result<(ObjectId, u64), WriteError> {
+    pub(crate) fn finish(mut self) -> Result<(ObjectId, u64), WriteError> {
         self.flush()?;
         let checksum = self.checksum.finish();
         send(self.out, checksum.as_bytes(), self.cancel)?;

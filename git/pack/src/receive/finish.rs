@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,45 +8,39 @@ use git_id::{HashKind, ObjectId};
 
 use super::complete::Added;
 use super::examine::Examiner;
-use super::index::{IndexEntry, encode_index};
 use super::stream::Streamed;
 use super::{Named, ReceiveError, ReceiveOptions, ReceivedPack};
 use crate::Kind;
+use crate::derived::{IndexEntry, encode_index};
 use crate::edges::{Edges, MismatchedReference};
 use crate::fsck::{SpecialFile, check_special};
 use crate::hashing::gix_kind;
 use crate::objects::Objects;
+use crate::staging::{PublishError, Staging};
 
-/// A directory inside the target where everything is prepared; it vanishes with
-/// this value.
+/// Where everything is prepared.
 pub(super) struct Workplace {
-    directory: tempfile::TempDir,
+    staging: Staging,
 }
 
 impl Workplace {
     pub(super) fn new(target: &Path) -> Result<Self, ReceiveError> {
-        let made = tempfile::Builder::new()
-            .prefix("incoming-")
-            .tempdir_in(target);
-        let directory = made.map_err(|source| ReceiveError::Store {
+        let staging = Staging::new(target).map_err(|source| ReceiveError::Store {
             action: "make a directory in",
             path: target.to_owned(),
             source,
         })?;
-        Ok(Self { directory })
+        Ok(Self { staging })
     }
 
     fn file(&self, extension: &str) -> PathBuf {
-        self.directory
-            .path()
-            .join("received")
-            .with_extension(extension)
+        self.staging.file(extension)
     }
 
     pub(super) fn failed(&self, action: &'static str, source: io::Error) -> ReceiveError {
         ReceiveError::Store {
             action,
-            path: self.directory.path().to_owned(),
+            path: self.staging.path().to_owned(),
             source,
         }
     }
@@ -95,24 +88,8 @@ impl Workplace {
     }
 
     fn write(&self, extension: &str, bytes: &[u8], sync: bool) -> Result<(), ReceiveError> {
-        let written = File::create_new(self.file(extension)).and_then(|mut file| {
-            file.write_all(bytes)?;
-            if sync { file.sync_all() } else { Ok(()) }
-        });
+        let written = self.staging.write(extension, bytes, sync);
         written.map_err(|error| self.failed("write to", error))
-    }
-
-    /// Moves a finished file to its place, read-only as git keeps them.
-    fn publish(&self, extension: &str, pack: &Path) -> Result<PathBuf, ReceiveError> {
-        let (from, to) = (self.file(extension), pack.with_extension(extension));
-        let moved = fs::set_permissions(&from, fs::Permissions::from_mode(0o444))
-            .and_then(|()| fs::rename(&from, &to));
-        moved.map_err(|source| ReceiveError::Store {
-            action: "move a file to",
-            path: to.clone(),
-            source,
-        })?;
-        Ok(to)
     }
 }
 
@@ -293,18 +270,16 @@ fn publish(
     if let Some(edges) = edges {
         work.write("edges", &edges.to_bytes(checksum), options.sync)?;
     }
-    let published: Result<_, ReceiveError> = (|| {
-        work.publish("pack", &pack)?;
-        let edges = edges.map(|_| work.publish("edges", &pack)).transpose()?;
-        work.publish("idx", &pack)?;
-        Ok(edges)
-    })();
-    if published.is_err() {
-        for extension in ["idx", "edges", "pack"] {
-            let _ = fs::remove_file(pack.with_extension(extension));
-        }
-    }
-    let edges = published?;
+    let extensions: &[&str] = match edges {
+        Some(_) => &["pack", "edges", "idx"],
+        None => &["pack", "idx"],
+    };
+    let moved = work.staging.publish(extensions, &pack);
+    moved.map_err(|PublishError { path, source }| ReceiveError::Store {
+        action: "move a file to",
+        path,
+        source,
+    })?;
     if options.sync {
         let synced = File::open(target).and_then(|directory| directory.sync_all());
         synced.map_err(|source| ReceiveError::Store {
@@ -313,5 +288,5 @@ fn publish(
             source,
         })?;
     }
-    Ok(edges)
+    Ok(edges.map(|_| pack.with_extension("edges")))
 }

@@ -17,7 +17,6 @@ mod complete;
 mod error;
 mod examine;
 mod finish;
-mod index;
 mod stream;
 
 use std::io::BufRead;

@@ -8,7 +8,10 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
 
 use git_id::{HashKind, ObjectId};
-use git_pack::{NoProgress, Objects, ReceiveError, ReceiveOptions, ReceivedPack, receive};
+use git_pack::{
+    Consolidate, DeltaOptions, Islands, MaintainOptions, Maintained, Maintenance, NoProgress,
+    Objects, ReceiveError, ReceiveOptions, ReceivedPack, receive,
+};
 use tempfile::TempDir;
 
 pub(crate) static NEVER: AtomicBool = AtomicBool::new(false);
@@ -287,4 +290,28 @@ pub(crate) fn listing(directory: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// Does all maintenance that there is, or what `change` makes of that.
+pub(crate) fn maintain(
+    repository: &Repository,
+    change: impl FnOnce(&mut MaintainOptions),
+) -> Maintained {
+    let mut options = MaintainOptions {
+        consolidate: Consolidate::Geometric { factor: 2 },
+        commit_graph: true,
+        bitmaps: true,
+        deltas: DeltaOptions::default(),
+        islands: Islands::default(),
+        threads: 2,
+    };
+    change(&mut options);
+    let maintenance = Maintenance {
+        hash: repository.hash,
+        directory: &repository.path().join("objects"),
+        tips: &repository.tips(),
+        progress: &NoProgress,
+        cancel: &NEVER,
+    };
+    maintenance.run(&options).unwrap()
 }

@@ -3,12 +3,13 @@
 //!
 //! It keeps git's own locking (`.lock` files, renames), so that git and this
 //! program may work on the same directory at the same time. Not here: hooks,
-//! alternates offered to pushers, worktrees, reftable, garbage collection.
+//! alternates offered to pushers, worktrees, reftable, dropping what nothing reaches.
 
 mod caller;
 mod config;
 mod locate;
 mod lock;
+mod maintain;
 mod namespace;
 mod packed;
 mod reflog;
@@ -28,6 +29,7 @@ use git_pack::Objects;
 pub use caller::Caller;
 pub use config::{Config, ConfigError};
 pub use locate::{OpenError, find};
+pub use maintain::MaintainDirectoryError;
 pub use settings::{HttpSettings, Settings};
 
 use crate::bare::namespace::Namespace;

@@ -7,6 +7,7 @@ mod directory;
 mod dumb_http;
 mod fetch;
 mod http_server;
+mod maintain;
 mod partial;
 mod push;
 mod sandbox;

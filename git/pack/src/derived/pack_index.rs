@@ -1,13 +1,14 @@
 use git_id::{HashKind, ObjectId};
 
-use crate::hashing::Checksum;
+use super::file::seal;
+use super::id_table::fanout;
 
 /// One line of a pack index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct IndexEntry {
-    pub(super) id: ObjectId,
-    pub(super) offset: u64,
-    pub(super) crc: u32,
+pub(crate) struct IndexEntry {
+    pub(crate) id: ObjectId,
+    pub(crate) offset: u64,
+    pub(crate) crc: u32,
 }
 
 /// Offsets from here on are stored in the table of large ones.
@@ -15,18 +16,11 @@ const FIRST_LARGE_OFFSET: u64 = 1 << 31;
 
 /// The index of version 2 (gitformat-pack(5)) of a pack with that checksum.
 /// `entries` are sorted.
-pub(super) fn encode_index(hash: HashKind, entries: &[IndexEntry], pack: ObjectId) -> Vec<u8> {
+pub(crate) fn encode_index(hash: HashKind, entries: &[IndexEntry], pack: ObjectId) -> Vec<u8> {
     let mut out =
         Vec::with_capacity(1032 + entries.len() * (hash.len_bytes() + 8) + 2 * hash.len_bytes());
     out.extend_from_slice(b"\xfftOc\0\0\0\x02");
-    let mut counted = 0;
-    for first in 0..=u8::MAX {
-        counted += entries[counted..]
-            .iter()
-            .take_while(|entry| entry.id.as_bytes()[0] == first)
-            .count();
-        out.extend_from_slice(&(counted as u32).to_be_bytes());
-    }
+    out.extend(fanout(entries.iter().map(|entry| &entry.id)));
     for entry in entries {
         out.extend_from_slice(entry.id.as_bytes());
     }
@@ -47,9 +41,7 @@ pub(super) fn encode_index(hash: HashKind, entries: &[IndexEntry], pack: ObjectI
         out.extend_from_slice(&offset.to_be_bytes());
     }
     out.extend_from_slice(pack.as_bytes());
-    let mut checksum = Checksum::new(hash);
-    checksum.update(&out);
-    out.extend_from_slice(checksum.finish().as_bytes());
+    seal(&mut out, hash);
     out
 }
 
