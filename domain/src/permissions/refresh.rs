@@ -57,7 +57,11 @@ impl Forge {
             "SELECT {USER_COLUMNS} FROM keys k JOIN users u ON u.id = k.user_id \
              WHERE k.id = $1 AND k.repository_id IS NULL AND u.is_active = 1"
         );
-        let rows = self.accounts.facts.query_at(point, &sql, [id.into()]).await?;
+        let rows = self
+            .accounts
+            .facts
+            .query_at(point, &sql, [id.into()])
+            .await?;
         rows.into_iter()
             .next()
             .map(|mut row| read_user(&mut row))

@@ -101,7 +101,10 @@ fn a_node_whose_stores_rot_is_rebuilt_under_its_number_and_one_whose_log_rots_is
     }
     cluster.wait_until_verified(PATIENCE).unwrap();
     // By order of an operator, with nothing wrong.
-    let told = cluster.operator().cluster(&["node", "rebuild", "3"]).unwrap();
+    let told = cluster
+        .operator()
+        .cluster(&["node", "rebuild", "3"])
+        .unwrap();
     assert!(
         told.contains("has rebuilt its replica of group 1"),
         "{told}"

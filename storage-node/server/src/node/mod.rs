@@ -144,9 +144,7 @@ impl StorageNode {
             .background
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        background.extend([
-            keeper, fill, scrub, repair, collect, health, cold, rebuild,
-        ]);
+        background.extend([keeper, fill, scrub, repair, collect, health, cold, rebuild]);
     }
 
     /// Stops the background work and the replicas. What was acknowledged is
