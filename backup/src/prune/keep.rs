@@ -19,6 +19,9 @@ pub struct Keep {
 
 const DAY_MILLIS: u64 = 86_400_000;
 
+/// The number of the period in which a backup began.
+type Period = fn(BackupId) -> u64;
+
 impl Keep {
     /// Whether it keeps nothing.
     pub fn is_nothing(&self) -> bool {
@@ -31,7 +34,7 @@ impl Keep {
         newest_first.sort_unstable();
         newest_first.reverse();
         let mut kept = BTreeSet::new();
-        let rules: [(u32, fn(BackupId) -> u64); 4] = [
+        let rules: [(u32, Period); 4] = [
             (self.last, |id| unique(id)),
             (self.daily, |id| day(id.began())),
             // The first of January 1970 was a Thursday.

@@ -70,6 +70,14 @@ impl Gate {
         names
     }
 
+    /// Answers one call that waits.
+    fn let_go(&self, what: &str) {
+        let mut waiting = self.waiting.lock().unwrap();
+        let at = waiting.iter().position(|(name, _)| *name == what);
+        let (_, go) = waiting.remove(at.unwrap());
+        go.send(()).unwrap();
+    }
+
     /// Waits until exactly these calls wait, and answers them.
     async fn round(&self, expected: &[&str]) {
         let all_wait = async {
@@ -304,11 +312,7 @@ async fn a_stranger_is_refused_without_a_wait_for_the_refs_of_a_private_reposito
         while gate.names() != ["facts", "refs"] {
             gate.changed.notified().await;
         }
-        let mut waiting = gate.waiting.lock().unwrap();
-        let facts = waiting.iter().position(|(name, _)| *name == "facts");
-        let (_, go) = waiting.remove(facts.unwrap());
-        drop(waiting);
-        go.send(()).unwrap();
+        gate.let_go("facts");
         refused.await.unwrap()
     };
     let answer = tokio::time::timeout(PATIENCE, answered).await.unwrap();

@@ -1,18 +1,14 @@
 //! `devflow admin backup prune DESTINATION`.
 
-use anyhow::Context;
 use backup::{Keep, Pruning};
 use runtime::Runtime;
 
-use super::store::{Printed, bytes, options, utc};
+use super::store::{Printed, bytes, open, utc};
 use crate::cli::PruneArguments;
 
 /// Removes backups that no rule keeps, and what only they needed.
 pub(super) async fn prune(arguments: &PruneArguments) -> anyhow::Result<()> {
-    let location = arguments.store.location()?;
-    let destination = location
-        .open(&options(&arguments.store), false)
-        .with_context(|| format!("open the destination {}", arguments.store.text()))?;
+    let destination = open(&arguments.store)?;
     let pruning = Pruning {
         keep: Keep {
             last: arguments.keep,

@@ -35,7 +35,7 @@ pub(super) fn options(arguments: &StoreArguments) -> Vec<(String, String)> {
     options
 }
 
-/// Opens the destination of a command that only reads it.
+/// Opens the destination of a command that does not make one.
 pub(super) fn open(arguments: &StoreArguments) -> anyhow::Result<Destination> {
     let location = arguments.location()?;
     let opened = Destination::open(&location, &options(arguments), false);

@@ -129,7 +129,13 @@ async fn each_thing_wrong_with_a_certificate_keeps_it_out() {
         let said = stderr(&key.ssh(&forge, &[], &[]).await);
         assert!(said.contains(expected), "{name}: {said}");
     }
-    // The name that one signs in under picks one of the principals.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_that_one_signs_in_under_picks_one_of_the_principals() {
+    let (forge, ca) = certified_forge().await;
+    forge.user("alice").await;
+    forge.user("bob").await;
     let key = ca.certified(&forge, "both", &["-n", "alice,bob"]).await;
     for (login, expected) in [
         ("git", "Hi alice"),

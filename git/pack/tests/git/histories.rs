@@ -47,10 +47,9 @@ fn script(dice: &mut Dice, commits: u32) -> String {
         };
         if parent > 0 {
             writeln!(script, "from :{parent}").unwrap();
-            for other in 0..3 {
-                if other != branch && tips[other] > 0 && tips[other] != parent && dice.roll(8) == 0
-                {
-                    writeln!(script, "merge :{}", tips[other]).unwrap();
+            for (other, tip) in tips.iter().enumerate() {
+                if other != branch && *tip > 0 && *tip != parent && dice.roll(8) == 0 {
+                    writeln!(script, "merge :{tip}").unwrap();
                 }
             }
         }

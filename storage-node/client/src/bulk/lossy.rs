@@ -5,6 +5,7 @@
 //! that is what a relay does.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,17 +58,19 @@ pub(super) async fn udp(to: SocketAddr) -> Lossy {
         let (mut pattern, mut packet) = (Pattern::default(), [0; PACKET_BYTES]);
         let mut returns = tokio::task::JoinSet::new();
         while let Ok((length, from)) = front.recv_from(&mut packet).await {
-            if !backs.contains_key(&from) {
-                let back = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-                back.connect(to).await.unwrap();
-                let (front, counted) = (Arc::clone(&front), Arc::clone(&counted));
-                let returning = back_to(from, front, Arc::clone(&back), counted);
-                returns.spawn(returning);
-                backs.insert(from, back);
-            }
+            let back = match backs.entry(from) {
+                Entry::Occupied(known) => Arc::clone(known.get()),
+                Entry::Vacant(new) => {
+                    let back = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+                    back.connect(to).await.unwrap();
+                    let (front, counted) = (Arc::clone(&front), Arc::clone(&counted));
+                    returns.spawn(back_to(from, front, Arc::clone(&back), counted));
+                    Arc::clone(new.insert(back))
+                }
+            };
             if !pattern.loses(&counted) {
                 // The other end may have gone; so is the packet then.
-                drop(backs[&from].send(&packet[..length]).await);
+                drop(back.send(&packet[..length]).await);
             }
         }
     });

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use raft::{Peers, Raft};
 use runtime::Runtime;
 use storage_node_api::map::{ClusterMap, MACHINE_VERSION, Members, Node, Policies};
+use storage_node_api::scrub::ReplicaFault;
 use storage_node_api::{ClusterId, Generation, Incarnation, MapEpoch, NodeId, RequestId};
 use storage_node_client::tier::Links;
 use tokio::sync::watch;
@@ -221,6 +222,44 @@ pub async fn start(
     }
 }
 
+/// The cluster map as this node knew it, if it knew one.
+fn known_map(stores: &Stores, membership: &Membership) -> Result<Option<ClusterMap>, StartError> {
+    match (local_map(&*stores.state), membership) {
+        (Ok(known), _) => Ok(known),
+        // The others know the map, and what cannot be read is rebuilt from theirs.
+        (Err(fault), Membership::Joined { .. }) => {
+            let error = &fault as &dyn std::error::Error;
+            tracing::error!(error, "the cluster map of this node cannot be read");
+            Ok(None)
+        }
+        (Err(fault), Membership::Founder { .. }) => Err(StartError::State(fault)),
+    }
+}
+
+/// Whether there is no other node from which anything could be rebuilt.
+fn is_alone(map: &ClusterMap) -> bool {
+    map.nodes.len() <= 1
+}
+
+/// Opens the replicas, and orders those rebuilt that cannot be trusted.
+async fn open_replicas(
+    raft: &Raft,
+    machines: &Machines,
+    map: &ClusterMap,
+    distrusted: &[ReplicaFault],
+    rebuilds: &Rebuilds,
+) -> Result<(), StartError> {
+    for fault in open::groups(raft, machines, map, distrusted, is_alone(map)).await? {
+        tracing::warn!(
+            group.id = fault.group.0,
+            reason = fault.reason,
+            "a replica is to be rebuilt"
+        );
+        rebuilds.add(fault.group, fault.reason);
+    }
+    Ok(())
+}
+
 async fn start_on(
     stores: Stores,
     membership: Membership,
@@ -232,16 +271,7 @@ async fn start_on(
 ) -> Result<Arc<StorageNode>, StartError> {
     let mut record = enter(&stores, &membership, &runtime)?;
     let id = record.node.ok_or(StartError::NotJoined)?;
-    let known = match (local_map(&*stores.state), &membership) {
-        (Ok(known), _) => known,
-        // The others know the map, and what cannot be read is rebuilt from theirs.
-        (Err(fault), Membership::Joined { .. }) => {
-            let error = &fault as &dyn std::error::Error;
-            tracing::error!(error, "the cluster map of this node cannot be read");
-            None
-        }
-        (Err(fault), Membership::Founder { .. }) => return Err(StartError::State(fault)),
-    };
+    let known = known_map(&stores, &membership)?;
     check_version(known.as_ref(), &membership)?;
     standing::check(
         &stores,
@@ -263,38 +293,29 @@ async fn start_on(
     });
 
     let metrics = Metrics::register(registry);
-    let floor = Duration::from_millis(config.slow_sync_millis);
-    let health = metrics.health(floor);
+    let health = metrics.health(Duration::from_millis(config.slow_sync_millis));
     let chunks = open_chunks(&stores, &record, id, config, &runtime, &metrics).await?;
     let raft = start_raft(&stores, config, id, network.peers, &runtime, metrics.raft).await?;
     let (map_sender, _) = watch::channel(None);
     let distrusted = Distrusted::load(&*stores.files)?.0;
-    let is_alone = map.nodes.len() <= 1;
-    let facts = open::facts(&stores.metadata, is_alone)?;
+    let facts = open::facts(&stores.metadata, is_alone(&map))?;
     let machines = Machines {
         state: Arc::clone(&stores.state),
         facts: facts.clone(),
         map: map_sender.clone(),
     };
     let rebuilds = Arc::new(Rebuilds::new(metrics.rebuild));
-    for fault in open::groups(&raft, &machines, &map, &distrusted, is_alone).await? {
-        tracing::warn!(
-            group.id = fault.group.0,
-            reason = fault.reason,
-            "a replica is to be rebuilt"
-        );
-        rebuilds.add(fault.group, fault.reason);
-    }
+    open_replicas(&raft, &machines, &map, &distrusted, &rebuilds).await?;
 
+    let scrubbing = Scrubbing::new(config.scrub_bytes_per_second, metrics.scrub, distrusted);
+    let pace = config.collect_bytes_per_second;
+    let collecting = Collecting::new(config.collect_interval_seconds, pace, metrics.collect);
+    let clock = Arc::clone(&runtime.clock);
     let node = StorageNode::new(Parts {
         id,
         incarnation: record.incarnation,
         addresses,
-        space: Space::new(
-            Arc::clone(&stores.files),
-            Arc::clone(&runtime.clock),
-            config.reserve_bytes,
-        ),
+        space: Space::new(Arc::clone(&stores.files), clock, config.reserve_bytes),
         runtime,
         raft,
         state: stores.state,
@@ -306,16 +327,8 @@ async fn start_on(
         chunks: Arc::new(chunks),
         map: map_sender,
         peers: network.links,
-        scrubbing: Arc::new(Scrubbing::new(
-            config.scrub_bytes_per_second,
-            metrics.scrub,
-            distrusted,
-        )),
-        collecting: Arc::new(Collecting::new(
-            config.collect_interval_seconds,
-            config.collect_bytes_per_second,
-            metrics.collect,
-        )),
+        scrubbing: Arc::new(scrubbing),
+        collecting: Arc::new(collecting),
         files: stores.files,
         members: metrics.members,
         health,
