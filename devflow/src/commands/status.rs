@@ -7,9 +7,10 @@ use runtime::Runtime;
 use serde_json::{Value, json};
 use storage_node_api::Timestamp;
 use storage_node_api::collect::{Amount, CollectOrder, CollectReport};
-use storage_node_api::map::ClusterMap;
+use storage_node_api::health::HealthReport;
+use storage_node_api::map::{ClusterMap, Node};
 use storage_node_api::node::NodeStatus;
-use storage_node_api::rebuild::RebuildOrder;
+use storage_node_api::rebuild::{RebuildOrder, RebuildReport};
 use storage_node_api::scrub::{Faults, ScrubOrder, ScrubReport};
 use storage_node_client::tier::Links;
 
@@ -32,34 +33,10 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
     let holds = Holds::ask(&*links, &map, now).await;
     let mut nodes = Vec::new();
     for node in &map.nodes {
-        let link = links.node(node);
-        let status = link.status().await;
-        let scrub = link.scrub(ScrubOrder::Look).await;
-        let collected = link.collect(CollectOrder::Look).await;
-        let health = link.health().await;
-        let rebuild = link.rebuild(RebuildOrder::Look).await;
-        nodes.push((
-            node,
-            status.ok(),
-            scrub.ok(),
-            collected.ok(),
-            health.ok(),
-            rebuild.ok(),
-        ));
+        nodes.push(Told::ask(&*links, node).await);
     }
     if as_json {
-        let nodes: Vec<Value> = nodes
-            .iter()
-            .map(|(node, status, scrub, collected, health, rebuild)| {
-                let mut json = to_json(node.id.0, status.as_ref());
-                json["health"] = health.as_ref().map_or(Value::Null, health::to_json);
-                json["rebuild"] = rebuild.as_ref().map_or(Value::Null, rebuild::to_json);
-                json["members"] = members.json(node.id);
-                json["scrub"] = scrub.as_ref().map_or(Value::Null, scrub_to_json);
-                json["collect"] = collected.as_ref().map_or(Value::Null, collect_to_json);
-                json
-            })
-            .collect();
+        let nodes: Vec<Value> = nodes.iter().map(|told| told.json(&members)).collect();
         println!(
             "{}",
             json!({
@@ -82,26 +59,70 @@ pub(super) async fn show(data: PathBuf, as_json: bool) -> anyhow::Result<()> {
     if let Some(line) = holds.line(now) {
         println!("{line}");
     }
-    for (node, status, scrub, collected, health, rebuild) in &nodes {
-        match status {
-            None => println!("node {}  {}  does not answer", node.id, node.control),
-            Some(status) => print(&node.control, status),
+    for told in &nodes {
+        told.print(&members, now);
+    }
+    Ok(())
+}
+
+/// What a node says of itself, as far as it answers.
+struct Told<'a> {
+    node: &'a Node,
+    status: Option<NodeStatus>,
+    scrub: Option<ScrubReport>,
+    collected: Option<CollectReport>,
+    health: Option<HealthReport>,
+    rebuild: Option<RebuildReport>,
+}
+
+impl<'a> Told<'a> {
+    async fn ask(links: &dyn Links, node: &'a Node) -> Self {
+        let link = links.node(node);
+        Self {
+            node,
+            status: link.status().await.ok(),
+            scrub: link.scrub(ScrubOrder::Look).await.ok(),
+            collected: link.collect(CollectOrder::Look).await.ok(),
+            health: link.health().await.ok(),
+            rebuild: link.rebuild(RebuildOrder::Look).await.ok(),
         }
-        println!("  members    {}", members.line(node.id));
-        if let Some(report) = health {
+    }
+
+    fn json(&self, members: &Progress) -> Value {
+        fn or_null<T>(told: Option<&T>, json: impl FnOnce(&T) -> Value) -> Value {
+            told.map_or(Value::Null, json)
+        }
+        let mut json = to_json(self.node.id.0, self.status.as_ref());
+        json["health"] = or_null(self.health.as_ref(), health::to_json);
+        json["rebuild"] = or_null(self.rebuild.as_ref(), rebuild::to_json);
+        json["members"] = members.json(self.node.id);
+        json["scrub"] = or_null(self.scrub.as_ref(), scrub_to_json);
+        json["collect"] = or_null(self.collected.as_ref(), collect_to_json);
+        json
+    }
+
+    fn print(&self, members: &Progress, now: Timestamp) {
+        match &self.status {
+            None => println!(
+                "node {}  {}  does not answer",
+                self.node.id, self.node.control
+            ),
+            Some(status) => print(&self.node.control, status),
+        }
+        println!("  members    {}", members.line(self.node.id));
+        if let Some(report) = &self.health {
             println!("  health     {}", health::line(report));
         }
-        for line in rebuild.iter().flat_map(rebuild::lines) {
+        for line in self.rebuild.iter().flat_map(rebuild::lines) {
             println!("  rebuild    {line}");
         }
-        if let Some(scrub) = scrub {
+        if let Some(scrub) = &self.scrub {
             print_scrub(scrub, now);
         }
-        if let Some(report) = collected {
+        if let Some(report) = &self.collected {
             println!("  collect    {}", collect::line(report));
         }
     }
-    Ok(())
 }
 
 /// The newest map that any seed knows.
