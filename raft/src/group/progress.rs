@@ -28,9 +28,13 @@ impl Group {
             return BTreeMap::new();
         };
         let last = metrics.last_log_index.map_or(0, |last| last + 1);
+        let now = self.replica.runtime.clock.monotonic();
         let heard = |node: &NodeId| {
-            let heartbeats = metrics.heartbeat.as_ref()?;
-            Some(heartbeats.get(node)?.as_ref()?.elapsed())
+            let heartbeat = metrics.heartbeat.as_ref().and_then(|all| all.get(node));
+            let heartbeat = heartbeat.and_then(|last| Some(last.as_ref()?.elapsed()));
+            // While the group sleeps, only its node can be heard.
+            let node = self.replica.nodes.answered_ago(*node, now);
+            heartbeat.into_iter().chain(node).min()
         };
         let others = replication
             .iter()

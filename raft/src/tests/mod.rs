@@ -4,6 +4,7 @@ mod cluster;
 mod commit;
 mod crash;
 mod faults;
+mod hibernate;
 mod leave;
 pub(crate) mod machine;
 mod members;

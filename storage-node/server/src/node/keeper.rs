@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use raft::Peer;
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP};
+use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, HIBERNATION_VERSION, METADATA_GROUP};
 use storage_node_api::node::Node;
 use storage_node_api::order::{Answer, Command, Committed, Query, Refusal, Reply, Request};
 use storage_node_api::{GroupId, NodeId, RequestId};
@@ -129,6 +129,9 @@ impl StorageNode {
         let Some(map) = self.current_map() else {
             return false;
         };
+        if map.machine_version >= HIBERNATION_VERSION {
+            self.parts.raft.allow_hibernation();
+        }
         self.fence(&map);
         self.check_own(&map).await;
         if self.is_refused() {
