@@ -29,12 +29,13 @@ impl Group {
         };
         let last = metrics.last_log_index.map_or(0, |last| last + 1);
         let now = self.replica.runtime.clock.monotonic();
+        let rests = self.replica.sleep.rests();
         let heard = |node: &NodeId| {
             let heartbeat = metrics.heartbeat.as_ref().and_then(|all| all.get(node));
             let heartbeat = heartbeat.and_then(|last| Some(last.as_ref()?.elapsed()));
-            // While the group sleeps, only its node can be heard.
-            let node = self.replica.nodes.answered_ago(*node, now);
-            heartbeat.into_iter().chain(node).min()
+            // Who sleeps is heard of by its node only.
+            let node = rests.then(|| self.replica.nodes.answered_ago(*node, now));
+            heartbeat.into_iter().chain(node.flatten()).min()
         };
         let others = replication
             .iter()

@@ -76,6 +76,7 @@ impl Group {
         let told = join_all(telling).await;
         let agreed = told.iter().all(|told| matches!(told, Ok(Answer::Asleep)));
         if agreed && replica.sleep.fall_asleep() {
+            replica.log.forget_entries();
             return;
         }
         let dozes = |rest: &Rest| matches!(rest, Rest::Drowsy(_));
@@ -206,6 +207,7 @@ impl Replica {
         }
         let stop = || self.core.runtime_config().tick(false);
         self.sleep.follow(leader, boot, stop);
+        self.log.forget_entries();
         Answer::Asleep
     }
 
