@@ -24,6 +24,7 @@ mod slots;
 mod space;
 mod upgrade;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,6 +80,8 @@ pub struct StorageNode {
     missing_bytes: AtomicU64,
     /// The epoch at which the node was last found to lack nothing; 0 if it never was.
     whole_at: AtomicU64,
+    /// The groups led here that were in line with the map when last looked at.
+    in_line: Mutex<BTreeMap<GroupId, keeper::Seen>>,
     /// Why the cluster does not take this node any more, once it does not.
     refused: watch::Sender<Option<String>>,
     background: Mutex<Vec<TaskHandle>>,
@@ -91,6 +94,7 @@ impl StorageNode {
             missing: AtomicU64::new(u64::MAX),
             missing_bytes: AtomicU64::new(0),
             whole_at: AtomicU64::new(0),
+            in_line: Mutex::default(),
             refused: watch::channel(None).0,
             background: Mutex::new(Vec::new()),
         })
