@@ -19,6 +19,10 @@ const LIVELOCK: Duration = Duration::from_secs(60);
 /// Writes before each loss, so that the leader is found and warm.
 const WARM: usize = 5;
 
+/// Quiet after which groups sleep where they are to, and how long they are left alone for that.
+const HIBERNATE_AFTER: Duration = Duration::from_millis(300);
+const LEFT_ALONE: Duration = Duration::from_secs(3);
+
 /// What to measure.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
@@ -28,6 +32,9 @@ pub struct Options {
     /// Cut it off from all others instead of killing it.
     #[arg(long)]
     pub partition: bool,
+    /// Let all groups fall asleep before each loss.
+    #[arg(long)]
+    pub asleep: bool,
     /// The seed of the pauses between.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -53,6 +60,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     let place = tempfile::tempdir()?;
     let needs = Needs {
         network,
+        hibernate_after: options.asleep.then_some(HIBERNATE_AFTER),
         ..Needs::default()
     };
     let mut field = Field::start(place.path(), NODES, 1, needs)?;
@@ -73,6 +81,9 @@ fn measure(options: &Options) -> anyhow::Result<()> {
             quiet.push(probe.write_until_acknowledged(LIVELOCK)?);
         }
         let leader = leader_of_busiest(&field, &before)?;
+        if options.asleep {
+            thread::sleep(LEFT_ALONE);
+        }
         thread::sleep(Duration::from_millis(random.random_range(0..1000)));
         let began = Instant::now();
         lose(&mut field, leader, options.partition)?;

@@ -33,6 +33,8 @@ pub(super) struct Needs {
     pub(super) network: bool,
     pub(super) shims: bool,
     pub(super) small_disk: bool,
+    /// How long nothing must be asked of a group before it sleeps; as nodes have it if it is not said.
+    pub(super) hibernate_after: Option<Duration>,
 }
 
 impl Field {
@@ -70,6 +72,19 @@ impl Field {
                     .map(|(k, v)| (k.to_owned(), v.to_owned()));
                 layout.variables.push(variables.collect());
                 shims.push(shim);
+            }
+        }
+        if let Some(after) = needs.hibernate_after {
+            layout
+                .variables
+                .resize(layout.variables.len().max(nodes), Vec::new());
+            let parts = [
+                ("SECS", after.as_secs()),
+                ("NANOS", after.subsec_nanos().into()),
+            ];
+            for variables in &mut layout.variables {
+                let name = |part: &str| format!("DEVFLOW_NODE__RAFT__HIBERNATE_AFTER__{part}");
+                variables.extend(parts.map(|(part, value)| (name(part), value.to_string())));
             }
         }
         if needs.small_disk {
