@@ -77,6 +77,8 @@ pub struct Config {
     pub keep_entries: u64,
     /// Proposals of one group that wait for their answers; beyond it proposals are refused.
     pub proposals_in_flight: u32,
+    /// How long nothing must be asked of a group before it sleeps; zero for never.
+    pub hibernate_after: Duration,
 }
 
 impl Default for Config {
@@ -94,6 +96,7 @@ impl Default for Config {
             snapshot_entries: 5000,
             keep_entries: 1000,
             proposals_in_flight: 1024,
+            hibernate_after: Duration::from_secs(10),
         }
     }
 }
@@ -163,6 +166,7 @@ impl Config {
             snapshot_entries: 50,
             keep_entries: 10,
             proposals_in_flight: 256,
+            hibernate_after: Duration::from_millis(200),
         }
     }
 

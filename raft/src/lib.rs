@@ -12,8 +12,9 @@
 //! - every failed proposal says whether it may have happened ([`Effect`]);
 //! - every queue, message, entry and transfer has a limit, in [`limits`].
 //!
-//! Not here: what commands mean, who may be a peer, TLS, and configuration files. A place is
-//! left in [`Group`] for hibernation of idle groups, which does not exist yet.
+//! Groups of which nothing is asked sleep (`hibernate`).
+//!
+//! Not here: what commands mean, who may be a peer, TLS, and configuration files.
 //!
 //! openraft's own timers and tasks are tokio's, and its election timeouts are drawn from tokio's
 //! process: a simulation that is to be a function of its seed replaces its runtime in `types`.
@@ -47,6 +48,7 @@ mod error;
 mod fence;
 mod format;
 mod group;
+mod hibernate;
 mod id;
 mod log;
 mod machine;

@@ -64,6 +64,9 @@ pub const MAX_WIRE_BYTES: usize = 8 << 20;
 /// Calls that wait in one group's queue inside openraft.
 pub const GROUP_QUEUE_CALLS: u64 = 4096;
 
+/// Groups that are put to sleep at a time.
+pub const DOZING_GROUPS: usize = 256;
+
 /// Entries by which a new member may be behind when it becomes a voter.
 pub const CAUGHT_UP_ENTRIES: u64 = 64;
 

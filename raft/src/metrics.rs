@@ -1,10 +1,13 @@
 //! What is counted.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use runtime::Recent;
+
+use crate::hibernate::WakeLabel;
 
 /// Counters of one node's [`Raft`](crate::Raft). Clones share them.
 #[derive(Clone, Debug)]
@@ -33,6 +36,12 @@ pub struct Metrics {
     pub messages_failed: Counter,
     /// Snapshots installed from another replica.
     pub snapshots_installed: Counter,
+    /// Replicas that sleep.
+    pub asleep: Gauge,
+    /// How often a replica fell asleep.
+    pub sleeps: Counter,
+    /// How often one woke, by what woke it.
+    pub(crate) wakes: Family<WakeLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -50,6 +59,9 @@ impl Default for Metrics {
             messages: Counter::default(),
             messages_failed: Counter::default(),
             snapshots_installed: Counter::default(),
+            asleep: Gauge::default(),
+            sleeps: Counter::default(),
+            wakes: Family::default(),
         }
     }
 }
@@ -84,6 +96,7 @@ impl Metrics {
                 "Snapshots installed from another replica",
                 &self.snapshots_installed,
             ),
+            ("sleeps", "Times that a replica fell asleep", &self.sleeps),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
@@ -98,6 +111,12 @@ impl Metrics {
             "Operations that wait for the log writer",
             self.log_queue.clone(),
         );
+        registry.register("groups_asleep", "Replicas that sleep", self.asleep.clone());
+        registry.register(
+            "wakes",
+            "Times that a sleeping replica woke, by what woke it",
+            self.wakes.clone(),
+        );
     }
 }
 
@@ -111,9 +130,13 @@ mod tests {
         let metrics = Metrics::default();
         metrics.register(&mut registry);
         metrics.log_syncs.inc();
+        let reason = crate::hibernate::Wake::Read.into();
+        metrics.wakes.get_or_create(&reason).inc();
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         assert!(text.contains("devflow_raft_log_syncs_total 1"), "{text}");
-        assert_eq!(text.matches("# TYPE").count(), 11);
+        let wakes = "devflow_raft_wakes_total{reason=\"read\"} 1";
+        assert!(text.contains(wakes), "{text}");
+        assert_eq!(text.matches("# TYPE").count(), 14);
     }
 }

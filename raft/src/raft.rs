@@ -14,9 +14,10 @@ use runtime::{Runtime, TaskHandle, run_blocking};
 use crate::error::{OpenError, StartError};
 use crate::format::{decode, encode};
 use crate::group::Parts;
+use crate::hibernate::{Boot, Nodes, Watch};
 use crate::limits::{GROUP_QUEUE_CALLS, MAX_APPEND_ENTRIES};
 use crate::log::{GroupLog, LoadError, LogWriter, STATE, fence_key, node_key};
-use crate::net::message::Answer;
+use crate::net::message::{Answer, Message};
 use crate::net::{Connections, Outboxes, Timeouts};
 use crate::state_machine::{SharedMachine, StateMachine};
 use crate::types::Core;
@@ -38,6 +39,7 @@ pub struct Raft {
     writer_task: TaskHandle,
     groups: Mutex<BTreeMap<GroupId, Slot>>,
     fence: Mutex<Arc<Fence>>,
+    watch: Watch,
 }
 
 enum Slot {
@@ -76,8 +78,10 @@ impl Raft {
         };
         let (writer, writer_task) = LogWriter::start(log.clone(), &runtime, metrics.clone());
         let outboxes = Outboxes::new(node, peers, runtime.clone(), timeouts, metrics.clone());
-        Ok(Arc::new(Self {
+        let boot = Boot(runtime.random.u64());
+        let raft = Arc::new(Self {
             node,
+            watch: Watch::new(boot, config.timing().election_max),
             config,
             openraft: Arc::new(openraft),
             store: log,
@@ -88,7 +92,9 @@ impl Raft {
             writer_task,
             groups: Mutex::new(BTreeMap::new()),
             fence: Mutex::new(Arc::new(fence)),
-        }))
+        });
+        raft.watch.begin(&raft);
+        Ok(raft)
     }
 
     /// Which node this is.
@@ -143,9 +149,12 @@ impl Raft {
         let answers = request.messages.into_iter().map(|(group, message)| {
             let group = self.group(group).filter(|_| ours);
             async move {
-                match group {
-                    Some(group) => group.answer(message).await,
-                    None => Answer::NoReplica,
+                match (message, group) {
+                    (Message::Beat { boot, hears }, _) if ours => {
+                        self.answer_beat(from, boot, hears)
+                    }
+                    (message, Some(group)) => group.answer(message).await,
+                    (_, None) => Answer::NoReplica,
                 }
             }
         });
@@ -163,6 +172,50 @@ impl Raft {
     /// Whether a peer has said that this node was removed from the cluster.
     pub fn is_removed(&self) -> bool {
         self.outboxes.is_removed()
+    }
+
+    /// From now on groups may sleep: every node of the cluster runs a release that knows how.
+    pub fn allow_hibernation(&self) {
+        self.watch.allow();
+    }
+
+    /// Whether groups that this node leads may sleep.
+    pub(crate) fn may_sleep(&self) -> bool {
+        self.watch.is_allowed() && !self.config.hibernate_after.is_zero()
+    }
+
+    fn answer_beat(&self, from: NodeId, boot: Boot, hears: bool) -> Answer {
+        if hears {
+            let now = self.runtime.clock.monotonic();
+            self.watch.nodes.heard(from, boot, now);
+        }
+        Answer::Beat(self.watch.nodes.own())
+    }
+
+    pub(crate) fn nodes(&self) -> &Arc<Nodes> {
+        &self.watch.nodes
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn outboxes(&self) -> &Arc<Outboxes> {
+        &self.outboxes
+    }
+
+    pub(crate) fn heartbeat(&self) -> Duration {
+        self.config.timing().heartbeat
+    }
+
+    /// The replicas that are open.
+    pub(crate) fn open_groups(&self) -> Vec<Group> {
+        let groups = self.groups();
+        let open = groups.values().filter_map(|slot| match slot {
+            Slot::Open(group) => Some(group.clone()),
+            Slot::Opening => None,
+        });
+        open.collect()
     }
 
     fn fence(&self) -> Arc<Fence> {
@@ -191,6 +244,7 @@ impl Raft {
     /// Ends all replicas. Whoever waits gets an error; nothing acknowledged is lost. The machines
     /// are let go of, and the log too once the last [`Group`] handle is dropped.
     pub async fn shutdown(&self) {
+        self.watch.end().await;
         let writer = self.writer().take();
         let slots = std::mem::take(&mut *self.groups());
         let ending = slots.into_values().filter_map(|slot| match slot {
@@ -275,6 +329,7 @@ impl Raft {
             log,
             machine,
             outboxes: self.outboxes.clone(),
+            nodes: self.watch.nodes.clone(),
             config: self.config.clone(),
             runtime: self.runtime.clone(),
             metrics: self.metrics.clone(),

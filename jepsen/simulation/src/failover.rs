@@ -58,6 +58,7 @@ async fn play(plan: &Plan) -> anyhow::Result<Vec<Duration>> {
         seed: plan.seed,
         nodes: NODES,
         snapshot_entries: SNAPSHOT_ENTRIES,
+        hibernate_after: raft::Config::default().hibernate_after,
         broken: None,
         timing: Some(plan.profile),
     };

@@ -1,5 +1,6 @@
 //! What is noticed while a run goes on, and what is found wrong.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +24,8 @@ pub struct Observer {
 struct Seen {
     states: StateMachineSafety,
     leaders: LeaderCompleteness,
+    asleep: BTreeSet<(raft::NodeId, raft::GroupId)>,
+    sleeps: usize,
     faults: Vec<String>,
 }
 
@@ -79,6 +82,33 @@ impl Observer {
         for fault in faults {
             self.fault(LeaderCompleteness::NAME, fault);
         }
+        self.rests(nodes);
+    }
+
+    /// Who sleeps at this instant.
+    fn rests(&self, nodes: &[Arc<storage_node_server::StorageNode>]) {
+        let groups = nodes.iter().flat_map(|node| {
+            let raft = node.raft();
+            let groups = raft.groups_open().into_iter();
+            groups.filter_map(|id| Some((raft.node(), raft.group(id)?)))
+        });
+        let asleep = groups.filter(|(_, group)| group.is_asleep());
+        let asleep: BTreeSet<_> = asleep.map(|(node, group)| (node, group.id())).collect();
+        let mut seen = self.seen();
+        for (node, group) in asleep.difference(&seen.asleep) {
+            self.trace.event(format_args!("{group} sleeps on {node}"));
+        }
+        for (node, group) in seen.asleep.difference(&asleep) {
+            self.trace.event(format_args!("{group} is awake on {node}"));
+        }
+        let fell = asleep.difference(&seen.asleep).count();
+        seen.sleeps += fell;
+        seen.asleep = asleep;
+    }
+
+    /// How often a replica was seen to have fallen asleep.
+    pub fn sleeps(&self) -> usize {
+        self.seen().sleeps
     }
 }
 

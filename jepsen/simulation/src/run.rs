@@ -44,6 +44,8 @@ pub struct Verdict {
     pub trace: String,
     /// How many operations of clients were acknowledged.
     pub acknowledged: usize,
+    /// How often a replica was seen to have fallen asleep.
+    pub sleeps: usize,
     /// How much simulated time passed.
     pub simulated: Duration,
     /// What was found wrong.
@@ -65,6 +67,8 @@ impl Plan {
                 } else {
                     20 + random.below(30)
                 },
+                // So short that groups sleep between two operations of clients.
+                hibernate_after: Duration::from_millis(20 + random.below(400)),
                 broken,
                 timing: None,
             },
@@ -104,6 +108,7 @@ async fn observed(plan: Plan, shown: bool) -> Verdict {
         events,
         trace: hash,
         acknowledged: acknowledged.count(),
+        sleeps: observer.sleeps(),
         simulated: began.elapsed(),
         faults: observer.faults(),
     }
@@ -166,7 +171,7 @@ impl Verdict {
     /// One line about it.
     pub fn line(&self) -> String {
         format!(
-            "seed {}: {}, {} operations acknowledged in {} s, {} events, trace {}",
+            "seed {}: {}, {} operations acknowledged and {} sleeps in {} s, {} events, trace {}",
             self.seed,
             if self.faults.is_empty() {
                 "ok"
@@ -174,6 +179,7 @@ impl Verdict {
                 "FAILED"
             },
             self.acknowledged,
+            self.sleeps,
             self.simulated.as_secs(),
             self.events,
             self.trace

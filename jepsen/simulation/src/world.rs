@@ -67,6 +67,8 @@ pub struct Shape {
     pub nodes: u64,
     /// Applied entries after which a group's log is cut.
     pub snapshot_entries: u64,
+    /// How long nothing must be asked of a group before it sleeps.
+    pub hibernate_after: Duration,
     /// A rule that is broken.
     pub broken: Option<Mutation>,
     /// When leaders count as lost: as in production, or soon.
@@ -89,6 +91,7 @@ fn config(shape: &Shape) -> anyhow::Result<start::Checked> {
         volume_bytes: 8 << 20,
         raft: raft::Config {
             snapshot_entries: shape.snapshot_entries,
+            hibernate_after: shape.hibernate_after,
             ..timing
         },
         ..Config::default()

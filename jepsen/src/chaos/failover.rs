@@ -21,6 +21,10 @@ const CATCH_UP: Duration = Duration::from_secs(120);
 /// Writes before each loss, so that the leader is found and warm.
 const WARM: usize = 5;
 
+/// Quiet after which groups sleep where they are to, and how long they are left alone for that.
+const HIBERNATE_AFTER: Duration = Duration::from_millis(300);
+const LEFT_ALONE: Duration = Duration::from_secs(3);
+
 /// What to measure.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
@@ -33,6 +37,9 @@ pub struct Options {
     /// Nodes by the timing for fast disks (`node.raft.profile`).
     #[arg(long)]
     pub fast_disk: bool,
+    /// Let all groups fall asleep before each loss.
+    #[arg(long)]
+    pub asleep: bool,
     /// The seed of the pauses between.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -59,6 +66,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     let needs = Needs {
         network,
         fast_disk: options.fast_disk,
+        hibernate_after: options.asleep.then_some(HIBERNATE_AFTER),
         ..Needs::default()
     };
     let mut field = Field::start(place.path(), NODES, 1, needs)?;
@@ -79,6 +87,9 @@ fn measure(options: &Options) -> anyhow::Result<()> {
             quiet.push(probe.write_until_acknowledged(LIVELOCK)?);
         }
         let leader = leader_of_busiest(&field, &before)?;
+        if options.asleep {
+            thread::sleep(LEFT_ALONE);
+        }
         thread::sleep(Duration::from_millis(random.random_range(0..1000)));
         let began = Instant::now();
         lose(&mut field, leader, options.partition)?;

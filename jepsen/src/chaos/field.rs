@@ -48,6 +48,8 @@ pub(super) struct Needs {
     pub(super) regions: bool,
     /// Nodes by the timing for fast disks.
     pub(super) fast_disk: bool,
+    /// How long nothing must be asked of a group before it sleeps; as nodes have it if it is not said.
+    pub(super) hibernate_after: Option<Duration>,
 }
 
 impl Field {
@@ -305,6 +307,16 @@ fn variables(nodes: usize, frontends: usize, needs: Needs, regions: &[&str]) -> 
         let (key, value) = ("DEVFLOW_NODE__RAFT__PROFILE", "fast-disk");
         for own in &mut variables[..nodes] {
             own.push((key.to_owned(), value.to_owned()));
+        }
+    }
+    if let Some(after) = needs.hibernate_after {
+        let parts = [
+            ("SECS", after.as_secs()),
+            ("NANOS", after.subsec_nanos().into()),
+        ];
+        for own in &mut variables[..nodes] {
+            let name = |part: &str| format!("DEVFLOW_NODE__RAFT__HIBERNATE_AFTER__{part}");
+            own.extend(parts.map(|(part, value)| (name(part), value.to_string())));
         }
     }
     variables

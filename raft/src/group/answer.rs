@@ -16,13 +16,25 @@ impl Group {
     /// Answers one message. What it asks for is on disk before the answer.
     pub(crate) async fn answer(&self, message: Message) -> Answer {
         let replica = &*self.replica;
+        if !matches!(
+            message,
+            Message::Vote(_) | Message::PreVote(_) | Message::ReadIndex | Message::Sleep { .. }
+        ) {
+            replica.wake_for_message();
+        }
         match message {
             Message::Append(append) => replica.append(append).await,
             Message::Vote(ballot) => {
+                if let Some(refused) = replica.answer_asleep(&ballot, true).await {
+                    return refused;
+                }
                 let voted = replica.core.vote(ballot.into()).await;
                 voted.map_or(Answer::Stopped, voted_answer)
             }
             Message::PreVote(ballot) => {
+                if let Some(refused) = replica.answer_asleep(&ballot, false).await {
+                    return refused;
+                }
                 let voted = replica.core.pre_vote(ballot.into()).await;
                 voted.map_or(Answer::Stopped, voted_answer)
             }
@@ -42,6 +54,9 @@ impl Group {
             },
             Message::SnapshotFinish { transfer, parts } => replica.finish(transfer, parts).await,
             Message::ReadIndex => replica.answer_read_index().await,
+            Message::Sleep { vote, last, boot } => replica.answer_sleep(vote, last, boot),
+            // Nodes are asked, not groups.
+            Message::Beat { .. } => Answer::NoReplica,
             Message::Transfer { vote, to, last } => {
                 let (vote, last) = (vote.into(), last.map(Into::into));
                 let request = TransferLeaderRequest::new(vote, crate::NodeId(to), last);

@@ -16,6 +16,7 @@ use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 
 use super::{Group, Replica};
 use crate::error::MembershipError;
+use crate::hibernate::Wake;
 use crate::limits::{CAUGHT_UP_ENTRIES, MAX_ADDRESS_BYTES};
 use crate::types::Types;
 use crate::{NodeId, Peer};
@@ -138,7 +139,10 @@ impl Group {
         retain: bool,
     ) -> Result<(), MembershipError> {
         let replica = &*self.replica;
-        let changing = replica.core.change_membership(change, retain);
+        let changing = async {
+            replica.rouse(Wake::Change).await;
+            replica.core.change_membership(change, retain).await
+        };
         let changed = replica.within(changing).await?;
         changed
             .map(drop)

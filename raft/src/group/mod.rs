@@ -7,6 +7,7 @@ mod membership;
 mod progress;
 mod propose;
 mod read;
+mod sleep;
 mod status;
 mod transfer;
 
@@ -19,6 +20,7 @@ use runtime::Runtime;
 use tokio::sync::Semaphore;
 
 use crate::error::{InitializeError, Leader};
+use crate::hibernate::{Nodes, Sleep};
 use crate::limits::{MAX_ADDRESS_BYTES, MAX_PROPOSED_BYTES};
 use crate::log::GroupLog;
 use crate::net::Outboxes;
@@ -31,8 +33,6 @@ pub use progress::Progress;
 pub use status::Status;
 
 /// A group as this node sees it. Clones share the replica.
-///
-/// A place is left here for hibernation of an idle group.
 #[derive(Clone)]
 pub struct Group {
     replica: Arc<Replica>,
@@ -47,6 +47,8 @@ struct Replica {
     machine: SharedMachine,
     incoming: incoming::Incoming,
     outboxes: Arc<Outboxes>,
+    nodes: Arc<Nodes>,
+    sleep: Sleep,
     config: Checked,
     runtime: Runtime,
     metrics: Metrics,
@@ -63,6 +65,7 @@ pub(crate) struct Parts {
     pub(crate) log: GroupLog,
     pub(crate) machine: SharedMachine,
     pub(crate) outboxes: Arc<Outboxes>,
+    pub(crate) nodes: Arc<Nodes>,
     pub(crate) config: Checked,
     pub(crate) runtime: Runtime,
     pub(crate) metrics: Metrics,
@@ -86,6 +89,8 @@ impl Group {
                 incoming: incoming::Incoming::new(parts.machine.clone(), parts.runtime.clone()),
                 machine: parts.machine,
                 outboxes: parts.outboxes,
+                nodes: parts.nodes,
+                sleep: Sleep::new(parts.metrics.clone()),
                 config: parts.config,
                 runtime: parts.runtime,
                 metrics: parts.metrics,
@@ -124,6 +129,7 @@ impl Group {
 
     /// Ends the replica: what waits is answered with an error, the machine is let go of.
     pub(crate) async fn shutdown(&self) {
+        self.replica.sleep.ended();
         // The core's task may have panicked; it has ended in any case.
         let _ = self.replica.core.shutdown().await;
         if let Err(error) = self.replica.log.flush().await {

@@ -28,9 +28,14 @@ impl Group {
             return BTreeMap::new();
         };
         let last = metrics.last_log_index.map_or(0, |last| last + 1);
+        let now = self.replica.runtime.clock.monotonic();
+        let rests = self.replica.sleep.rests();
         let heard = |node: &NodeId| {
-            let heartbeats = metrics.heartbeat.as_ref()?;
-            Some(heartbeats.get(node)?.as_ref()?.elapsed())
+            let heartbeat = metrics.heartbeat.as_ref().and_then(|all| all.get(node));
+            let heartbeat = heartbeat.and_then(|last| Some(last.as_ref()?.elapsed()));
+            // Who sleeps is heard of by its node only.
+            let node = rests.then(|| self.replica.nodes.answered_ago(*node, now));
+            heartbeat.into_iter().chain(node.flatten()).min()
         };
         let others = replication
             .iter()

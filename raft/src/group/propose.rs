@@ -9,6 +9,7 @@ use tokio::sync::TryAcquireError;
 
 use super::{Group, Replica};
 use crate::error::ProposeError;
+use crate::hibernate::Wake;
 use crate::limits::MAX_COMMAND_BYTES;
 use crate::types::{Command, Reply, Types};
 
@@ -42,7 +43,10 @@ impl Group {
         };
         replica.metrics.proposals.inc();
         let after = replica.config.propose_timeout;
-        let writing = pin!(replica.core.client_write(Command(command)));
+        let writing = pin!(async {
+            replica.rouse(Wake::Proposal).await;
+            replica.core.client_write(Command(command)).await
+        });
         match select(writing, replica.runtime.clock.sleep(after)).await {
             Either::Left((Ok(written), _)) => {
                 let Reply(answer) = written.data;

@@ -11,6 +11,7 @@ use openraft::errors::{LinearizableReadError, RaftError};
 
 use super::{Group, Replica};
 use crate::error::{Leader, ReadError};
+use crate::hibernate::Wake;
 use crate::id::NodeId;
 use crate::net::Lane;
 use crate::net::message::{Answer, Message};
@@ -115,7 +116,12 @@ impl Replica {
 
     /// Asks this replica's own core, which knows only as the leader.
     async fn read_point(&self) -> Attempt {
-        match self.core.get_read_linearizer(ReadPolicy::ReadIndex).await {
+        let unconfirmed = self.called(Wake::Read);
+        let read = self.core.get_read_linearizer(ReadPolicy::ReadIndex).await;
+        if unconfirmed {
+            self.sleep.confirmed();
+        }
+        match read {
             Ok(linearizer) => Attempt::Point(linearizer.read_log_id().index()),
             Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
                 match self.leader(forward) {

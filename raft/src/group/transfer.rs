@@ -2,6 +2,7 @@
 
 use super::{Group, Replica};
 use crate::error::TransferError;
+use crate::hibernate::Wake;
 use crate::limits::CAUGHT_UP_ENTRIES;
 use crate::{Leader, NodeId};
 
@@ -35,6 +36,7 @@ impl Group {
         if !is_near || !progress.is_some_and(|progress| self.is_heard(&progress)) {
             return Err(TransferError::Behind { group, to, behind });
         }
+        replica.rouse(Wake::Change).await;
         let trigger = replica.core.trigger().transfer_leader(to).await;
         trigger.map_err(|fatal| TransferError::Stopped {
             group,

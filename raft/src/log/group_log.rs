@@ -131,6 +131,11 @@ impl GroupLog {
         answer.await.map_err(|_| WriteFailed::Closed)?
     }
 
+    /// Keeps no entry in memory that is on disk: nobody reads them for a while.
+    pub(crate) fn forget_entries(&self) {
+        self.state.recent().shrink(0);
+    }
+
     /// Writes what was left to be written along with something else.
     pub(crate) async fn flush(&self) -> io::Result<()> {
         self.write(Batch::new(), Durability::Synced).await

@@ -89,7 +89,12 @@ impl Recent {
     /// The append of this number is on disk: its entries need not stay in memory.
     pub(super) fn written(&mut self, append: u64) {
         self.written = append;
-        while self.bytes > RECENT_LOG_BYTES
+        self.shrink(RECENT_LOG_BYTES);
+    }
+
+    /// Lets go of the oldest entries that are on disk until the others have at most so many bytes.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        while self.bytes > bytes
             && let Some(first) = self.entries.first_entry()
             && first.get().append <= self.written
         {
@@ -177,6 +182,9 @@ mod tests {
         recent.written(second);
         assert_eq!(planned(&recent, 0..9), (0..3, vec![3, 4]));
         assert_eq!(recent.end(), 5);
+        recent.append(entries(5..6, half));
+        recent.shrink(0);
+        assert_eq!(planned(&recent, 0..9), (0..5, vec![5]), "it is queued");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::format::v1::{Entry, LogId, Marker, Vote};
+use crate::hibernate::Boot;
 
 /// What one group's replica asks another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,13 @@ pub(crate) enum Message {
         to: u64,
         last: Option<LogId>,
     },
+    /// The leader, on this run of its node, lets the group sleep: nothing is after `last`, which all
+    /// know to be committed. Not sent, nor is a beat, while a release that does not know it may be
+    /// running.
+    Sleep { vote: Vote, last: LogId, boot: Boot },
+    /// This run of a node is alive, for all groups alike; `hears` is whether the receiver has
+    /// answered it lately.
+    Beat { boot: Boot, hears: bool },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +99,12 @@ pub(crate) enum Answer {
     TransferTaken,
     /// The asking node has been removed from the cluster: it is not listened to any more.
     Removed,
+    /// This replica sleeps too.
+    Asleep,
+    /// This replica does not sleep: it knows something else, or does not hear the node.
+    Awake,
+    /// The answer to a beat: which run of its node heard it.
+    Beat(Boot),
 }
 
 impl Message {

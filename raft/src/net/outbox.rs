@@ -18,6 +18,8 @@ use crate::{GroupId, Metrics, NodeId};
 /// Messages that may wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lane {
+    /// Beats of the node, which wait for nothing.
+    Beats,
     /// Heartbeats and votes: answered at once.
     Signals,
     /// Entries: answered when they are synced.
@@ -160,7 +162,7 @@ impl Outboxes {
                 peers: self.peers.clone(),
                 runtime: self.runtime.clone(),
                 timeout: match lane {
-                    Lane::Signals => self.timeouts.signal,
+                    Lane::Beats | Lane::Signals => self.timeouts.signal,
                     Lane::Entries | Lane::Reads => self.timeouts.exchange,
                     Lane::Snapshots => self.timeouts.snapshot,
                 },

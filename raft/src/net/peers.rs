@@ -122,15 +122,18 @@ impl PeerResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::v1::Vote;
+    use crate::format::v1::{LogId, Vote};
+    use crate::hibernate::Boot;
     use crate::net::message::{Append, Ballot};
 
+    const VOTE: Vote = Vote {
+        term: 2,
+        leader: 1,
+        committed: true,
+    };
+
     fn request(messages: usize) -> PeerRequest {
-        let vote = Vote {
-            term: 2,
-            leader: 1,
-            committed: true,
-        };
+        let vote = VOTE;
         let append = Message::Append(Append {
             vote,
             previous: None,
@@ -159,6 +162,31 @@ mod tests {
             answers: vec![Answer::Appended, Answer::ReadIndex(300), Answer::NoReplica],
         };
         assert_eq!(response.encode(), [1, 3, 0, 8, 172, 2, 10]);
+        assert_eq!(PeerResponse::decode(&response.encode()), Ok(response));
+    }
+
+    #[test]
+    fn the_bytes_of_sleep_and_beats_are_fixed() {
+        let (vote, boot) = (VOTE, Boot(300));
+        let last = LogId {
+            term: 2,
+            leader: 1,
+            index: 9,
+        };
+        let sleep = Message::Sleep { vote, last, boot };
+        let beat = Message::Beat { boot, hears: true };
+        let request = PeerRequest {
+            from: NodeId(1),
+            to: NodeId(2),
+            messages: vec![(GroupId(7), sleep), (GroupId(0), beat)],
+        };
+        let expect = [1, 1, 2, 2, 7, 8, 2, 1, 1, 2, 1, 9, 172, 2, 0, 9, 172, 2, 1];
+        assert_eq!(request.encode(), expect);
+        assert_eq!(PeerRequest::decode(&expect), Ok(request));
+        let response = PeerResponse {
+            answers: vec![Answer::Asleep, Answer::Awake, Answer::Beat(boot)],
+        };
+        assert_eq!(response.encode(), [1, 3, 14, 15, 16, 172, 2]);
         assert_eq!(PeerResponse::decode(&response.encode()), Ok(response));
     }
 

@@ -32,6 +32,7 @@ pub(crate) struct Cluster {
     pub(crate) network: Network,
     pub(crate) nodes: BTreeMap<NodeId, Node>,
     pub(crate) config: Config,
+    pub(crate) hibernates: bool,
 }
 
 pub(crate) fn peer(node: NodeId) -> Peer {
@@ -53,6 +54,7 @@ impl Cluster {
             network: Network::new(1),
             nodes: BTreeMap::new(),
             config,
+            hibernates: true,
         }
     }
 
@@ -89,6 +91,9 @@ impl Cluster {
         )
         .await
         .unwrap();
+        if self.hibernates {
+            raft.allow_hibernation();
+        }
         let mut journals = BTreeMap::new();
         for (group, state) in &states {
             let journal = Journal::new(Arc::new(state.clone()));

@@ -5,6 +5,7 @@ mod commit;
 mod copy;
 mod crash;
 mod faults;
+mod hibernate;
 mod leave;
 pub(crate) mod machine;
 mod members;

@@ -103,6 +103,11 @@ fn the_tier_passes_its_seeds() {
         failed.join("\n")
     );
     assert_eq!(text.lines().count() as u64, SEEDS);
+    let restless: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains(" and 0 sleeps "))
+        .collect();
+    assert!(restless.is_empty(), "{}", restless.join("\n"));
 }
 
 /// Breaks a rule and goes through the seeds until the invariant of this name

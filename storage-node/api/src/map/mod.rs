@@ -29,7 +29,7 @@ pub use seats::{Replicas, Seats, Step};
 
 /// The version of the replicated machine that this code knows. An entry kind is
 /// proposed only when the map's version says that every replica knows it.
-pub const MACHINE_VERSION: u32 = 4;
+pub const MACHINE_VERSION: u32 = 5;
 
 /// The machine version from which a map has policies by region and nodes that
 /// are drained. A map of an earlier version is written as it was then.
@@ -49,6 +49,10 @@ pub const BACKUP_VERSION: u32 = 3;
 /// The machine version from which groups are made and slots move between them. From it on, what is
 /// refused because another group owns the slot is not remembered.
 pub const SLOTS_VERSION: u32 = 4;
+
+/// The machine version from which groups of which nothing is asked sleep. Their state is written as
+/// before.
+pub const HIBERNATION_VERSION: u32 = 5;
 
 /// The group that holds the cluster map.
 pub const CLUSTER_GROUP: GroupId = GroupId(1);

@@ -5,14 +5,15 @@
 //! All of it is idempotent and done by whoever leads, so that a crash at any
 //! point is finished by the next leader.
 
-use std::sync::{Arc, Weak};
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use raft::Peer;
-use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, METADATA_GROUP};
+use raft::{Group, Peer};
+use storage_node_api::map::{CLUSTER_GROUP, ClusterMap, HIBERNATION_VERSION, METADATA_GROUP};
 use storage_node_api::node::Node;
 use storage_node_api::order::{Answer, Command, Committed, Query, Refusal, Reply, Request};
-use storage_node_api::{GroupId, NodeId, RequestId};
+use storage_node_api::{Generation, GroupId, MapEpoch, NodeId, RequestId};
 use storage_node_machine::query;
 
 use super::StorageNode;
@@ -43,6 +44,20 @@ pub enum FoundError {
     #[error("found the cluster: its first map was not committed")]
     Commit,
 }
+
+/// What a look at a group has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It is as the map wants it, until either changes.
+    InLine,
+    /// Something is to be tried again, or cannot be told.
+    NotYet,
+    /// More is to be done soon.
+    More,
+}
+
+/// The map's epoch and generation, and how far a group was, when it was in line.
+pub(super) type Seen = (MapEpoch, Generation, Option<u64>);
 
 impl StorageNode {
     /// Makes this node the only voter of all groups and commits the first map.
@@ -129,6 +144,9 @@ impl StorageNode {
         let Some(map) = self.current_map() else {
             return false;
         };
+        if map.machine_version >= HIBERNATION_VERSION {
+            self.parts.raft.allow_hibernation();
+        }
         self.fence(&map);
         self.keep_format(&map);
         self.check_own(&map).await;
@@ -152,11 +170,9 @@ impl StorageNode {
             .filter(|(_, group)| group.leader() == own)
             .collect();
         let mut stepped = false;
-        for (id, _) in &led {
+        for (id, group) in &led {
             if *id != CLUSTER_GROUP && *id != METADATA_GROUP {
-                self.keep_map(*id, &map).await;
-                self.keep_barrier(*id, &map).await;
-                stepped |= self.keep_slots(*id, &map).await;
+                stepped |= self.keep_data_group(*id, group, &map).await == Kept::More;
             }
         }
         for (id, group) in &led {
@@ -169,6 +185,30 @@ impl StorageNode {
             self.keep_members(&map).await;
         }
         stepped
+    }
+
+    /// What a data group has to do with the map. It is looked at again when either has changed,
+    /// or when something was left to be done.
+    async fn keep_data_group(&self, id: GroupId, group: &Group, map: &ClusterMap) -> Kept {
+        let seen = (map.epoch, map.generation, group.status().applied);
+        if self.in_line().get(&id) == Some(&seen) {
+            return Kept::InLine;
+        }
+        let is_current = self.keep_map(id, map).await;
+        let has_told = self.keep_barrier(id, map).await;
+        let kept = match self.keep_slots(id, map).await {
+            Kept::InLine if !is_current || !has_told => Kept::NotYet,
+            kept => kept,
+        };
+        if kept == Kept::InLine {
+            self.in_line().insert(id, seen);
+        }
+        kept
+    }
+
+    fn in_line(&self) -> MutexGuard<'_, BTreeMap<GroupId, Seen>> {
+        let in_line = self.in_line.lock();
+        in_line.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the cluster of this start, until the map shows it.
@@ -227,16 +267,18 @@ impl StorageNode {
         link.propose(CLUSTER_GROUP, request).await.ok()
     }
 
-    async fn keep_map(&self, id: GroupId, map: &ClusterMap) {
+    /// Whether the group had adopted the map already.
+    async fn keep_map(&self, id: GroupId, map: &ClusterMap) -> bool {
         let adopted = self.view(id).and_then(|view| query(&view, &Query::Map));
         let current = match adopted {
             Ok(Answer::Map(adopted)) => adopted.is_some_and(|adopted| adopted.epoch >= map.epoch),
-            _ => return,
+            _ => return false,
         };
         if !current {
             // A failure is taken up again at the next look.
             let _ = self.commit(id, Command::AdoptMap(map.clone())).await;
         }
+        current
     }
 }
 

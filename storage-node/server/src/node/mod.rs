@@ -27,6 +27,7 @@ mod slots;
 mod space;
 mod upgrade;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,6 +87,8 @@ pub struct StorageNode {
     missing_bytes: AtomicU64,
     /// The epoch at which the node was last found to lack nothing; 0 if it never was.
     whole_at: AtomicU64,
+    /// The groups led here that were in line with the map when last looked at.
+    in_line: Mutex<BTreeMap<GroupId, keeper::Seen>>,
     /// Why the node cannot go on, once it cannot.
     ended: watch::Sender<Option<String>>,
     background: Mutex<Vec<TaskHandle>>,
@@ -99,6 +102,7 @@ impl StorageNode {
             missing_bytes: AtomicU64::new(0),
             whole_at: AtomicU64::new(0),
             ended: watch::channel(None).0,
+            in_line: Mutex::default(),
             background: Mutex::new(Vec::new()),
         })
     }

@@ -14,6 +14,7 @@ use storage_node_api::{MapEpoch, ReadPoint};
 use storage_node_machine::query;
 
 use super::StorageNode;
+use super::keeper::Kept;
 
 /// Pages, or entries that forget, after which the rest waits for the next look, so that other
 /// groups have their turn.
@@ -55,17 +56,16 @@ impl StorageNode {
         }
     }
 
-    /// Called where a data group is led: takes the steps of a move that are up to it. Whether more
-    /// is to be done soon.
-    pub(super) async fn keep_slots(&self, id: GroupId, map: &ClusterMap) -> bool {
+    /// Called where a data group is led: takes the steps of a move that are up to it.
+    pub(super) async fn keep_slots(&self, id: GroupId, map: &ClusterMap) -> Kept {
         if map.machine_version < SLOTS_VERSION {
-            return false;
+            return Kept::InLine;
         }
         let Some((adopted, borders)) = self.borders(id) else {
-            return false;
+            return Kept::NotYet;
         };
         if adopted < map.epoch {
-            return false;
+            return Kept::NotYet;
         }
         if map
             .moves
@@ -74,21 +74,28 @@ impl StorageNode {
             .any(|made| made.group == id && !made.up)
         {
             self.tell_slots(map, SlotsChange::Up(id)).await;
-            return true;
+            return Kept::More;
         }
-        let forgets = !borders.leftover.is_empty() && self.forget(id).await;
-        let Some(moving) = map.moves.moving else {
-            return forgets;
-        };
-        match moving.phase {
-            Phase::Copying if moving.to == id && !forgets => self.receive(&moving, map).await,
-            Phase::Closing if moving.from == id => {
-                self.tell_slots(map, SlotsChange::Closed(moving.number))
-                    .await;
+        let is_rid = borders.leftover.is_empty();
+        let forgets = !is_rid && self.forget(id).await;
+        if let Some(moving) = map.moves.moving {
+            match moving.phase {
+                Phase::Copying if moving.to == id && !forgets => self.receive(&moving, map).await,
+                Phase::Closing if moving.from == id => {
+                    self.tell_slots(map, SlotsChange::Closed(moving.number))
+                        .await;
+                }
+                _ => {}
             }
-            _ => {}
+            if moving.from == id || moving.to == id {
+                return Kept::More;
+            }
         }
-        moving.from == id || moving.to == id || forgets
+        match (forgets, is_rid) {
+            (true, _) => Kept::More,
+            (false, false) => Kept::NotYet,
+            (false, true) => Kept::InLine,
+        }
     }
 
     /// Called where the cluster group is led: begins the next move, unless a backup reads one of its

@@ -15,11 +15,16 @@ const ENTRIES: usize = 64;
 impl StorageNode {
     /// Called where a data group is led: brings its barrier up to the map's
     /// generation, lets it forget what it removed before, and tells the cluster
-    /// group, which the next generation waits for.
-    pub(in crate::node) async fn keep_barrier(&self, id: GroupId, map: &ClusterMap) {
+    /// group, which the next generation waits for. Whether it had told already.
+    pub(in crate::node) async fn keep_barrier(&self, id: GroupId, map: &ClusterMap) -> bool {
         if map.machine_version < COLLECTION_VERSION || self.has_told(id, map) {
-            return;
+            return true;
         }
+        self.pass_barrier(id, map).await;
+        false
+    }
+
+    async fn pass_barrier(&self, id: GroupId, map: &ClusterMap) {
         for _ in 0..ENTRIES {
             let Some(behind) = self.is_behind(id, map) else {
                 return;
