@@ -34,12 +34,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("jepsen-collection-model", &[]),
     ("jepsen-simulation", &["*"]),
     ("kv", &["runtime"]),
-    ("raft", &["kv", "runtime"]),
+    ("raft", &["kv", "rpc", "runtime"]),
+    ("rpc", &["runtime"]),
     ("runtime", &[]),
     ("storage-node-api", &["chunking", "git-id", "runtime"]),
     (
         "storage-node-client",
-        &["chunking", "runtime", "storage-node-api"],
+        &["chunking", "rpc", "runtime", "storage-node-api"],
     ),
     (
         "storage-node-machine",
@@ -62,6 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "chunking",
             "kv",
             "raft",
+            "rpc",
             "runtime",
             "storage-node-api",
             "storage-node-client",
@@ -85,6 +87,7 @@ const WALLS: &[(&str, &[&str])] = &[
             // As a client of etcd, to measure beside it.
             "benches",
             "raft",
+            "rpc",
             "storage-node-client",
             "storage-node-server",
         ],
