@@ -4,6 +4,7 @@ mod data;
 mod metadata;
 mod snapshot;
 mod view;
+mod warm;
 
 pub use data::{Applied, DataMachine};
 pub use metadata::MetadataMachine;
