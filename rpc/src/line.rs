@@ -184,8 +184,9 @@ impl Drop for Line {
     }
 }
 
+/// Whether the peer may be gone: what it says itself has no cause on this side.
 fn is_away(status: &Status) -> bool {
-    status.code() == Code::Unavailable
+    status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
 }
 
 fn over(reason: &str) -> Ended {
