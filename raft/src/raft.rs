@@ -9,14 +9,14 @@ use futures_util::future::join_all;
 use kv::{Batch, Durability, KeyValue};
 use openraft::SnapshotPolicy;
 use openraft::errors::Fatal;
-use runtime::{Runtime, TaskHandle, run_blocking};
+use runtime::{Runtime, run_blocking};
 
 use crate::error::{OpenError, StartError};
 use crate::format::{decode, encode};
 use crate::group::Parts;
 use crate::hibernate::{Boot, Nodes, Watch};
 use crate::limits::{GROUP_QUEUE_CALLS, MAX_APPEND_ENTRIES};
-use crate::log::{GroupLog, LoadError, LogWriter, STATE, fence_key, node_key};
+use crate::log::{GroupLog, LoadError, LogWriter, STATE, WriterTask, fence_key, node_key};
 use crate::net::message::{Answer, Message};
 use crate::net::{Connections, Outboxes, Timeouts};
 use crate::state_machine::{SharedMachine, StateMachine};
@@ -36,7 +36,7 @@ pub struct Raft {
     outboxes: Arc<Outboxes>,
     /// Nothing after shutdown.
     writer: Mutex<Option<LogWriter>>,
-    writer_task: TaskHandle,
+    writer_task: WriterTask,
     groups: Mutex<BTreeMap<GroupId, Slot>>,
     fence: Mutex<Arc<Fence>>,
     watch: Watch,
@@ -254,9 +254,7 @@ impl Raft {
         join_all(ending).await;
         self.outboxes.close();
         drop(writer);
-        self.writer_task.abort();
-        // Aborted or ended: in either case it holds the store no longer.
-        let _ = self.writer_task.join().await;
+        self.writer_task.end().await;
     }
 
     /// Whether [`shutdown`](Self::shutdown) was called.

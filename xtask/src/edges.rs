@@ -40,12 +40,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("jepsen-simulation", &["*"]),
     ("kv", &["runtime"]),
     ("objects", &["runtime"]),
-    ("raft", &["kv", "runtime"]),
+    ("raft", &["kv", "rpc", "runtime"]),
+    ("rpc", &["runtime"]),
     ("runtime", &[]),
     ("storage-node-api", &["chunking", "git-id", "runtime"]),
     (
         "storage-node-client",
-        &["chunking", "runtime", "storage-node-api"],
+        &["chunking", "rpc", "runtime", "storage-node-api"],
     ),
     (
         "storage-node-machine",
@@ -69,6 +70,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "kv",
             "objects",
             "raft",
+            "rpc",
             "runtime",
             "storage-node-api",
             "storage-node-client",
@@ -92,6 +94,7 @@ const WALLS: &[(&str, &[&str])] = &[
             // As a client of etcd, to measure beside it.
             "benches",
             "raft",
+            "rpc",
             "storage-node-client",
             "storage-node-server",
         ],

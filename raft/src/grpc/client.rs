@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use rpc::Line;
 use runtime::Runtime;
-use tonic::client::Grpc;
-use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
-use super::PATH;
-use super::codec::Raw;
-use crate::limits::{MAX_WIRE_BYTES, RECONNECT_FIRST, RECONNECT_MOST};
+use super::METHOD;
+use crate::limits::{RECONNECT_FIRST, RECONNECT_MOST};
 use crate::{NodeId, PeerError, PeerRequest, PeerResponse, Peers};
 
 /// How long a connection may take to come about.
@@ -71,7 +69,7 @@ pub struct GrpcPeers {
 
 struct Connection {
     address: String,
-    channel: Option<Channel>,
+    line: Option<Arc<Line>>,
     failures: u32,
     /// No attempt before this time of the monotonic clock.
     not_before: Duration,
@@ -93,7 +91,7 @@ impl GrpcPeers {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn channel(&self, to: NodeId, address: &str) -> Result<Channel, PeerError> {
+    fn line(&self, to: NodeId, address: &str) -> Result<Arc<Line>, PeerError> {
         let mut connections = self.connections();
         let connection = connections
             .entry(to)
@@ -101,15 +99,18 @@ impl GrpcPeers {
         if connection.address != address {
             *connection = Connection::new(address);
         }
-        if let Some(channel) = &connection.channel {
-            return Ok(channel.clone());
+        if let Some(line) = &connection.line {
+            return Ok(Arc::clone(line));
         }
         if self.runtime.clock.monotonic() < connection.not_before {
             let reason = "it was unreachable a moment ago".to_owned();
             return Err(PeerError::Unreachable { to, reason });
         }
         match self.dial.dial(to, address) {
-            Ok(channel) => Ok(connection.channel.insert(channel).clone()),
+            Ok(channel) => {
+                let line = Line::new(&METHOD, channel, Arc::clone(&self.runtime.tasks));
+                Ok(Arc::clone(connection.line.insert(Arc::new(line))))
+            }
             Err(error) => {
                 connection.fail(self.runtime.clock.monotonic());
                 let reason = format!("{error}: {}", error.source);
@@ -130,7 +131,7 @@ impl GrpcPeers {
         }
         if reached {
             connection.failures = 0;
-        } else if connection.channel.is_some() {
+        } else if connection.line.is_some() {
             connection.fail(now);
         }
     }
@@ -140,14 +141,14 @@ impl Connection {
     fn new(address: &str) -> Self {
         Self {
             address: address.to_owned(),
-            channel: None,
+            line: None,
             failures: 0,
             not_before: Duration::ZERO,
         }
     }
 
     fn fail(&mut self, now: Duration) {
-        self.channel = None;
+        self.line = None;
         let wait = RECONNECT_FIRST * 2_u32.saturating_pow(self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
         self.not_before = now + wait.min(RECONNECT_MOST);
@@ -170,8 +171,8 @@ impl Peers for GrpcPeers {
         address: &str,
         request: PeerRequest,
     ) -> Result<PeerResponse, PeerError> {
-        let channel = self.channel(to, address)?;
-        let result = exchange(channel, request).await;
+        let line = self.line(to, address)?;
+        let result = line.call(Bytes::from(request.encode())).await;
         let away = |status: &Status| status.code() == Code::Unavailable;
         self.note(to, address, !result.as_ref().is_err_and(away));
         let response = result.map_err(|status| PeerError::Unreachable {
@@ -183,17 +184,4 @@ impl Peers for GrpcPeers {
             reason: error.to_string(),
         })
     }
-}
-
-async fn exchange(channel: Channel, request: PeerRequest) -> Result<Bytes, Status> {
-    let mut grpc = Grpc::new(channel)
-        .max_decoding_message_size(MAX_WIRE_BYTES)
-        .max_encoding_message_size(MAX_WIRE_BYTES);
-    grpc.ready().await.map_err(|error| {
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        Status::unavailable(cause.unwrap_or_else(|| error.to_string()))
-    })?;
-    let request = Request::new(Bytes::from(request.encode()));
-    let path = PathAndQuery::from_static(PATH);
-    Ok(grpc.unary(request, path, Raw).await?.into_inner())
 }

@@ -1,11 +1,15 @@
 //! Peers over gRPC.
 //!
-//! One unary method whose messages are this crate's bytes, so there is no schema and no
-//! generated code. TLS, and which certificate may speak for which node, is the caller's: it
-//! passes in what makes connections ([`Dial`]) and what judges them ([`Authorise`]).
+//! One method whose messages are this crate's bytes, so there is no schema and no generated
+//! code; short ones share a stream ([`rpc`]). TLS, and which certificate may speak for which node,
+//! is the caller's: it passes in what makes connections ([`Dial`]) and what judges them
+//! ([`Authorise`]).
+
+use rpc::Method;
+
+use crate::limits::MAX_WIRE_BYTES;
 
 mod client;
-mod codec;
 mod server;
 
 #[cfg(test)]
@@ -16,4 +20,9 @@ pub use server::{Authorise, PeerService};
 
 /// The gRPC service and method. Part of the protocol between releases.
 const SERVICE: &str = "devflow.raft.v1.Peer";
-const PATH: &str = "/devflow.raft.v1.Peer/Exchange";
+static METHOD: Method = Method {
+    unary: "/devflow.raft.v1.Peer/Exchange",
+    shared: "/devflow.raft.v1.Peer/Exchanges",
+    max_call: MAX_WIRE_BYTES,
+    max_answer: MAX_WIRE_BYTES,
+};

@@ -6,14 +6,13 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use rpc::{Answering, Conversations};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, StdError, http};
-use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::{Extensions, Request, Response, Status};
+use tonic::server::NamedService;
+use tonic::{Extensions, Status};
 
-use super::codec::Raw;
-use super::{PATH, SERVICE};
-use crate::limits::MAX_WIRE_BYTES;
+use super::{METHOD, SERVICE};
 use crate::{NodeId, PeerRequest, Raft};
 
 /// Judges who may speak for a node.
@@ -28,47 +27,44 @@ pub trait Authorise: Send + Sync + fmt::Debug {
 pub struct PeerService {
     raft: Weak<Raft>,
     authorise: Arc<dyn Authorise>,
+    conversations: Conversations,
 }
 
 impl PeerService {
-    /// Answers with `raft` whoever passes `authorise`.
-    pub fn new(raft: &Arc<Raft>, authorise: Arc<dyn Authorise>) -> Self {
+    /// Answers with `raft` whoever passes `authorise`. A server that is to end closes the
+    /// conversations first.
+    pub fn new(
+        raft: &Arc<Raft>,
+        authorise: Arc<dyn Authorise>,
+        conversations: Conversations,
+    ) -> Self {
         Self {
             raft: Arc::downgrade(raft),
             authorise,
+            conversations,
         }
     }
+}
 
-    async fn exchange(self, request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
-        let decoded = PeerRequest::decode(request.get_ref())
+impl Answering for PeerService {
+    async fn answer(self, connection: Arc<Extensions>, call: Bytes) -> Result<Bytes, Status> {
+        let request = PeerRequest::decode(&call)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let from = decoded.from();
-        if !self.authorise.may_speak_for(request.extensions(), from) {
+        let from = request.from();
+        if !self.authorise.may_speak_for(&connection, from) {
             return Err(Status::permission_denied(format!(
                 "this connection may not speak for {from}"
             )));
         }
         let raft = self.raft.upgrade().filter(|raft| !raft.is_shut_down());
         let raft = raft.ok_or_else(|| Status::unavailable("this node is shutting down"))?;
-        let response = raft.receive(from, decoded).await;
-        Ok(Response::new(Bytes::from(response.encode())))
+        let response = raft.receive(from, request).await;
+        Ok(Bytes::from(response.encode()))
     }
 }
 
 impl NamedService for PeerService {
     const NAME: &'static str = SERVICE;
-}
-
-/// The one method.
-struct Exchange(PeerService);
-
-impl UnaryService<Bytes> for Exchange {
-    type Response = Bytes;
-    type Future = BoxFuture<Response<Bytes>, Status>;
-
-    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        Box::pin(self.0.clone().exchange(request))
-    }
 }
 
 impl<B> Service<http::Request<B>> for PeerService
@@ -87,13 +83,8 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move {
-            if request.uri().path() != PATH {
-                return Ok(Status::unimplemented("no such method").into_http());
-            }
-            let mut grpc = Grpc::new(Raw)
-                .max_decoding_message_size(MAX_WIRE_BYTES)
-                .max_encoding_message_size(MAX_WIRE_BYTES);
-            Ok(grpc.unary(Exchange(service), request).await)
+            let conversations = service.conversations.clone();
+            Ok(rpc::serve(service, &METHOD, &conversations, request).await)
         })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kv::Memory;
+use rpc::Conversations;
 use runtime::Runtime;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -40,7 +41,7 @@ struct Node {
 }
 
 fn serve(listener: TcpListener, raft: &Arc<Raft>) -> JoinHandle<()> {
-    let service = PeerService::new(raft, Arc::new(AllButStrangers));
+    let service = PeerService::new(raft, Arc::new(AllButStrangers), Conversations::default());
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tokio::spawn(async move {
         let serving = Server::builder().serve_with_incoming(service, incoming);

@@ -20,7 +20,7 @@ mod tests;
 
 pub(crate) use group_log::{GroupLog, LoadError};
 pub(crate) use keys::{Kind, LOG, STATE, fence_key, log_key, node_key, state_key};
-pub(crate) use writer::LogWriter;
+pub(crate) use writer::{LogWriter, WriterTask};
 
 /// The families that the store given to [`Raft::start`](crate::Raft::start) must have.
 pub const FAMILIES: [kv::Family; 2] = [LOG, STATE];

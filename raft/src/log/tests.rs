@@ -10,10 +10,10 @@ use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::type_config::TypeConfigExt;
 use openraft::vote::RaftLeaderId;
 use openraft::{RaftLogReader, StorageError};
-use runtime::{Runtime, Survives, TaskHandle};
+use runtime::{Runtime, Survives};
 use tempfile::TempDir;
 
-use super::{FAMILIES, GroupLog, LogWriter};
+use super::{FAMILIES, GroupLog, LogWriter, WriterTask};
 use crate::limits::{MAX_APPEND_BYTES, MAX_POINT_DELETES};
 use crate::state_machine::{SharedMachine, StateMachine};
 use crate::tests::machine::Journal;
@@ -28,7 +28,7 @@ fn machine() -> StateMachine {
     )
 }
 
-fn load(store: Arc<dyn KeyValue>, group: u64) -> (TaskHandle, GroupLog) {
+fn load(store: Arc<dyn KeyValue>, group: u64) -> (WriterTask, GroupLog) {
     let runtime = Runtime::real();
     let (writer, task) = LogWriter::start(store.clone(), &runtime, Metrics::default());
     let log = GroupLog::load(GroupId(group), store, writer, runtime).unwrap();

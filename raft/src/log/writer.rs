@@ -1,12 +1,14 @@
 //! The one writer of all logs.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::future::{Either, select};
 use kv::{Batch, Durability, KeyValue, KvError};
 use openraft::storage::IOFlushed;
 use runtime::{Runtime, TaskFailed, TaskHandle, run_blocking};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::group_log::GroupState;
 use crate::Metrics;
@@ -50,6 +52,9 @@ pub(crate) enum WriteFailed {
     /// The task did not run to its end.
     #[error("write the raft log")]
     Task(#[source] TaskFailed),
+    /// The store panicked.
+    #[error("write the raft log: the store panicked")]
+    Interrupted,
     /// The writer has ended.
     #[error("write the raft log: this node is shutting down")]
     Closed,
@@ -67,8 +72,9 @@ impl LogWriter {
         store: Arc<dyn KeyValue>,
         runtime: &Runtime,
         metrics: Metrics,
-    ) -> (Self, TaskHandle) {
+    ) -> (Self, WriterTask) {
         let (queue, operations) = mpsc::channel(LOG_QUEUE_OPERATIONS);
+        let end = Arc::new(Notify::new());
         let task = Writer {
             store,
             operations,
@@ -76,14 +82,31 @@ impl LogWriter {
             metrics: metrics.clone(),
             failed: None,
         };
-        let handle = runtime.tasks.spawn("raft-log-writer", Box::pin(task.run()));
-        (Self { queue, metrics }, handle)
+        let run = Box::pin(task.run(Arc::clone(&end)));
+        let handle = runtime.tasks.spawn("raft-log-writer", run);
+        (Self { queue, metrics }, WriterTask { handle, end })
     }
 
     pub(super) async fn send(&self, operation: Operation) -> Result<(), WriteFailed> {
         self.metrics.log_queue.inc();
         let sent = self.queue.send(operation).await;
         sent.map_err(|_| WriteFailed::Closed)
+    }
+}
+
+/// The writer's task; keeps nothing alive.
+#[derive(Debug)]
+pub(crate) struct WriterTask {
+    handle: TaskHandle,
+    end: Arc<Notify>,
+}
+
+impl WriterTask {
+    /// Ends the writer after what it is writing. When this returns, it has let go of the store.
+    pub(crate) async fn end(&self) {
+        self.end.notify_one();
+        // Ended or panicked: in either case it is gone.
+        let _ = self.handle.join().await;
     }
 }
 
@@ -96,21 +119,43 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(mut self) {
-        while let Some(first) = self.operations.recv().await {
-            let mut operations = self.take(first);
-            let result = self.write(&mut operations).await;
-            if let Err(failed) = &result {
+    async fn run(mut self, end: Arc<Notify>) {
+        let mut ending = pin!(end.notified());
+        loop {
+            let first = match select(pin!(self.operations.recv()), &mut ending).await {
+                Either::Left((Some(first), _)) => first,
+                Either::Left((None, _)) | Either::Right(_) => return,
+            };
+            let tasks = Arc::clone(&self.runtime.tasks);
+            let writing = run_blocking(&*tasks, "raft-log-sync", move || {
+                self.write_queued(first);
+                self
+            });
+            let Ok(writer) = writing.await else {
+                // The store panicked. Whoever waited was told; whoever comes finds no writer.
+                return;
+            };
+            self = writer;
+        }
+    }
+
+    /// Writes the first operation and everything that has queued up, batch after batch, so that a
+    /// log that is always busy costs no change of threads. Whoever waits is told from here.
+    fn write_queued(&mut self, first: Operation) {
+        let mut next = Some(first);
+        while let Some(first) = next {
+            let mut queued = self.take(first);
+            queued.result = self.write(&mut queued.operations);
+            if let Err(failed) = &queued.result {
                 self.failed = Some(failed.clone());
             }
-            for operation in operations {
-                operation.finish(result.clone());
-            }
+            drop(queued);
+            next = self.operations.try_recv().ok();
         }
     }
 
     /// The first operation and those that have queued up behind it, within the limits.
-    fn take(&mut self, first: Operation) -> Vec<Operation> {
+    fn take(&mut self, first: Operation) -> Queued {
         let mut bytes = first.batch.size_bytes();
         let mut operations = vec![first];
         while operations.len() < LOG_BATCH_OPERATIONS
@@ -123,10 +168,13 @@ impl Writer {
         self.metrics
             .log_queue
             .dec_by(i64::try_from(operations.len()).unwrap_or(i64::MAX));
-        operations
+        Queued {
+            operations,
+            result: Err(WriteFailed::Interrupted),
+        }
     }
 
-    async fn write(&mut self, operations: &mut [Operation]) -> Result<(), WriteFailed> {
+    fn write(&self, operations: &mut [Operation]) -> Result<(), WriteFailed> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
@@ -145,11 +193,7 @@ impl Writer {
         if durability == Durability::Synced {
             self.metrics.recent_syncs.begin(begun);
         }
-        let store = self.store.clone();
-        let written = run_blocking(&*self.runtime.tasks, "raft-log-sync", move || {
-            store.write(batch, durability)
-        })
-        .await;
+        let written = self.store.write(batch, durability);
         if durability == Durability::Synced {
             let ended = self.runtime.clock.monotonic();
             let took = ended.saturating_sub(begun);
@@ -157,9 +201,21 @@ impl Writer {
             self.metrics.log_syncs.inc();
             self.metrics.log_sync_seconds.observe(took.as_secs_f64());
         }
-        match written {
-            Ok(result) => result.map_err(|error| WriteFailed::Store(Arc::new(error))),
-            Err(failed) => Err(WriteFailed::Task(failed)),
+        written.map_err(|error| WriteFailed::Store(Arc::new(error)))
+    }
+}
+
+/// Operations of one batch. When they are dropped everyone is told, so that a store that panics
+/// leaves nobody waiting.
+struct Queued {
+    operations: Vec<Operation>,
+    result: Result<(), WriteFailed>,
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        for operation in self.operations.drain(..) {
+            operation.finish(self.result.clone());
         }
     }
 }

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
 use runtime::{Runtime, TaskHandle};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::message::{Answer, Message};
 use super::peers::{PeerError, PeerRequest, Peers};
@@ -167,7 +170,6 @@ impl Outboxes {
                     Lane::Snapshots => self.timeouts.snapshot,
                 },
                 metrics: self.metrics.clone(),
-                flights: Arc::new(Semaphore::new(FLIGHTS_PER_LANE)),
             };
             let task = self
                 .runtime
@@ -188,26 +190,31 @@ struct Courier {
     runtime: Runtime,
     timeout: Duration,
     metrics: Metrics,
-    flights: Arc<Semaphore>,
 }
 
 impl Courier {
+    /// Everything happens in this one task, so that a flight costs no task of its own.
     async fn run(mut self) {
+        let mut flights = FuturesUnordered::new();
         loop {
-            // With all flights under way, messages gather here and leave together.
-            let permit = self.flights.clone().acquire_owned().await;
-            let (Ok(permit), Some(first)) = (permit, self.waiting.recv().await) else {
+            // With all flights under way, messages gather and leave together.
+            if flights.len() >= FLIGHTS_PER_LANE {
+                flights.next().await;
+                continue;
+            }
+            let first = if flights.is_empty() {
+                self.waiting.recv().await
+            } else {
+                match select(pin!(self.waiting.recv()), flights.next()).await {
+                    Either::Left((first, _)) => first,
+                    Either::Right(_) => continue,
+                }
+            };
+            let Some(first) = first else {
                 return;
             };
             let flight = self.fill(first);
-            let landed = self.fly(flight);
-            self.runtime.tasks.spawn(
-                "raft-flight",
-                Box::pin(async move {
-                    landed.await;
-                    drop(permit);
-                }),
-            );
+            flights.push(self.fly(flight));
         }
     }
 
@@ -224,7 +231,7 @@ impl Courier {
         flight
     }
 
-    fn fly(&self, flight: Vec<Envelope>) -> impl Future<Output = ()> + Send + 'static {
+    fn fly(&self, flight: Vec<Envelope>) -> impl Future<Output = ()> + Send + use<> {
         let (to, after) = (self.to, self.timeout);
         let peers = self.peers.clone();
         let clock = self.runtime.clock.clone();

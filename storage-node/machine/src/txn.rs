@@ -111,6 +111,19 @@ impl<'a> Txn<'a> {
         self.change(key.encode(), Some(value))
     }
 
+    /// Sets the value of a key that is made of a number never used before, so that nothing needs
+    /// to be read to know that it is not there.
+    pub(crate) fn put_new<K: Key>(&mut self, key: &K, value: &K::Value) -> Result<(), Fault> {
+        let (key, value) = (key.encode(), value::encode::<K>(value)?);
+        debug_assert_eq!(self.get(&key)?, None, "a number was used twice");
+        let change = Change {
+            before: None,
+            after: Some(value),
+        };
+        self.changes.insert(key, change);
+        Ok(())
+    }
+
     /// Removes a key, if it is there.
     pub(crate) fn remove<K: Key>(&mut self, key: &K) -> Result<(), Fault> {
         self.change(key.encode(), None)

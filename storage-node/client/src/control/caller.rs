@@ -1,29 +1,28 @@
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
+use rpc::Line;
 use runtime::Runtime;
 use storage_node_api::NodeId;
 use storage_node_api::node::NodeError;
-use tonic::client::Grpc;
-use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
 use super::channel::ConnectError;
-use super::codec::Raw;
 use super::wire::{self, Call, Outcome};
-use super::{MAX_CALL_BYTES, MAX_OUTCOME_BYTES, PATH};
+use super::{MAX_CALL_BYTES, METHOD};
 
 /// How long a node may take to answer; the callers' own limits are shorter.
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Calls one node.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Caller {
     node: NodeId,
-    channel: Channel,
+    line: Line,
     runtime: Runtime,
 }
 
@@ -32,7 +31,7 @@ impl Caller {
     pub fn new(node: NodeId, channel: Channel, runtime: Runtime) -> Self {
         Self {
             node,
-            channel,
+            line: Line::new(&METHOD, channel, Arc::clone(&runtime.tasks)),
             runtime,
         }
     }
@@ -43,7 +42,12 @@ impl Caller {
         if bytes.len() > MAX_CALL_BYTES {
             return Err(NodeError::Malformed { node });
         }
-        let exchange = Box::pin(exchange(self.channel.clone(), bytes));
+        // Reads may have long answers, which the small writes are not to wait behind.
+        let exchange = if call.is_write() {
+            self.line.call(bytes).boxed()
+        } else {
+            self.line.call_alone(bytes).boxed()
+        };
         let answered = match select(exchange, self.runtime.clock.sleep(CALL_DEADLINE)).await {
             Either::Left((answered, _)) => answered,
             Either::Right(_) => return Err(NodeError::Silent { node }),
@@ -76,18 +80,4 @@ impl Caller {
             _ => NodeError::Silent { node },
         }
     }
-}
-
-async fn exchange(channel: Channel, call: Bytes) -> Result<Bytes, Status> {
-    let mut grpc = Grpc::new(channel)
-        .max_decoding_message_size(MAX_OUTCOME_BYTES)
-        .max_encoding_message_size(MAX_CALL_BYTES);
-    grpc.ready()
-        .await
-        .map_err(|error| Status::from_error(error.into()))?;
-    let path = PathAndQuery::from_static(PATH);
-    Ok(grpc
-        .unary(Request::new(call), path, Raw)
-        .await?
-        .into_inner())
 }

@@ -1,7 +1,7 @@
 //! What is asked of a node besides chunks, over gRPC.
 //!
-//! One unary method whose messages are a version byte and postcard, so there is
-//! no schema and no generated code. The gRPC server is the caller's, so that Raft
+//! One method whose messages are a version byte and postcard, so there is no
+//! schema and no generated code; writes share a stream ([`rpc`]). The gRPC server is the caller's, so that Raft
 //! shares it: [`Incoming`] is what it serves, [`service`] what answers.
 //!
 //! What it keeps true:
@@ -16,10 +16,11 @@
 //! [`NodeError::Unreachable`]: storage_node_api::node::NodeError::Unreachable
 //! [`NodeError::Silent`]: storage_node_api::node::NodeError::Silent
 
+use rpc::Method;
+
 mod beside;
 mod caller;
 mod channel;
-mod codec;
 mod incoming;
 mod service;
 #[cfg(test)]
@@ -34,11 +35,16 @@ pub use service::{NodeService, service};
 
 pub(crate) use wire::{Call, Outcome};
 
-/// The gRPC service and method. Part of the protocol between releases.
-const SERVICE: &str = "devflow.storage.v1.Node";
-const PATH: &str = "/devflow.storage.v1.Node/Call";
-
 /// The most bytes of a call: a metadata batch of many large values.
 const MAX_CALL_BYTES: usize = 8 << 20;
 /// The most bytes of an outcome: all refs of a repository with very many.
 const MAX_OUTCOME_BYTES: usize = 64 << 20;
+
+/// The gRPC service and method. Part of the protocol between releases.
+const SERVICE: &str = "devflow.storage.v1.Node";
+static METHOD: Method = Method {
+    unary: "/devflow.storage.v1.Node/Call",
+    shared: "/devflow.storage.v1.Node/Calls",
+    max_call: MAX_CALL_BYTES,
+    max_answer: MAX_OUTCOME_BYTES,
+};

@@ -3,15 +3,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use rpc::{Answering, Conversations};
 use storage_node_api::node::Node;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, StdError, http};
-use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::{Request, Response, Status};
+use tonic::server::NamedService;
+use tonic::{Extensions, Status};
 
-use super::codec::Raw;
 use super::wire::{self, Call, Outcome, WireError};
-use super::{MAX_CALL_BYTES, MAX_OUTCOME_BYTES, PATH, SERVICE};
+use super::{MAX_OUTCOME_BYTES, METHOD, SERVICE};
 use crate::identity::Peer;
 
 /// The gRPC service that passes calls on to a node.
@@ -21,30 +21,18 @@ use crate::identity::Peer;
 #[derive(Clone, Debug)]
 pub struct NodeService {
     node: Arc<dyn Node>,
+    conversations: Conversations,
 }
 
-/// Serves a node: add it to a tonic server.
-pub fn service(node: Arc<dyn Node>) -> NodeService {
-    NodeService { node }
+/// Serves a node: add it to a tonic server, which closes the conversations before it ends.
+pub fn service(node: Arc<dyn Node>, conversations: Conversations) -> NodeService {
+    NodeService {
+        node,
+        conversations,
+    }
 }
 
 impl NodeService {
-    async fn answer(self, request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
-        if request.extensions().get::<Peer>().is_none() {
-            return Err(Status::permission_denied("no certificate was shown"));
-        }
-        let call = wire::decode(request.get_ref()).map_err(|error| match error {
-            WireError::Version(_) => Status::unimplemented(error.to_string()),
-            WireError::Malformed => Status::invalid_argument(error.to_string()),
-        })?;
-        let outcome = self.call(call).await;
-        let bytes = wire::encode(&outcome).map_err(|error| Status::internal(error.to_string()))?;
-        if bytes.len() > MAX_OUTCOME_BYTES {
-            return Err(Status::out_of_range("the answer is too long"));
-        }
-        Ok(Response::new(bytes))
-    }
-
     async fn call(&self, call: Call) -> Outcome {
         let node = &self.node;
         match call {
@@ -99,15 +87,21 @@ impl NamedService for NodeService {
     const NAME: &'static str = SERVICE;
 }
 
-/// The one method.
-struct Method(NodeService);
-
-impl UnaryService<Bytes> for Method {
-    type Response = Bytes;
-    type Future = BoxFuture<Response<Bytes>, Status>;
-
-    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        Box::pin(self.0.clone().answer(request))
+impl Answering for NodeService {
+    async fn answer(self, connection: Arc<Extensions>, call: Bytes) -> Result<Bytes, Status> {
+        if connection.get::<Peer>().is_none() {
+            return Err(Status::permission_denied("no certificate was shown"));
+        }
+        let call = wire::decode(&call).map_err(|error| match error {
+            WireError::Version(_) => Status::unimplemented(error.to_string()),
+            WireError::Malformed => Status::invalid_argument(error.to_string()),
+        })?;
+        let outcome = self.call(call).await;
+        let bytes = wire::encode(&outcome).map_err(|error| Status::internal(error.to_string()))?;
+        if bytes.len() > MAX_OUTCOME_BYTES {
+            return Err(Status::out_of_range("the answer is too long"));
+        }
+        Ok(bytes)
     }
 }
 
@@ -127,13 +121,8 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move {
-            if request.uri().path() != PATH {
-                return Ok(Status::unimplemented("no such method").into_http());
-            }
-            let mut grpc = Grpc::new(Raw)
-                .max_decoding_message_size(MAX_CALL_BYTES)
-                .max_encoding_message_size(MAX_OUTCOME_BYTES);
-            Ok(grpc.unary(Method(service), request).await)
+            let conversations = service.conversations.clone();
+            Ok(rpc::serve(service, &METHOD, &conversations, request).await)
         })
     }
 }

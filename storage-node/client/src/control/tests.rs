@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rpc::Conversations;
 use runtime::Runtime;
 use storage_node_api::node::{Node, NodeError, NodeFailure};
 use storage_node_api::order::{ProposeError, Query, ReadError};
@@ -69,7 +70,7 @@ impl Cluster {
             .acceptor(Protocol::Control, clock)
             .unwrap();
         let incoming = Incoming::new(listener, acceptor, &self.runtime);
-        let services = Beside::new(Other, service(node));
+        let services = Beside::new(Other, service(node, Conversations::default()));
         let serving = tokio::spawn(async move {
             let serving = Server::builder().serve_with_incoming(services, incoming);
             serving.await.unwrap();
@@ -178,7 +179,7 @@ async fn a_node_without_tls_is_not_served() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
-    let served = service(Arc::clone(&fake) as Arc<dyn Node>);
+    let served = service(Arc::clone(&fake) as Arc<dyn Node>, Conversations::default());
     tokio::spawn(Server::builder().serve_with_incoming(served, incoming));
     let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
     let caller = Caller::new(NODE, endpoint.connect_lazy(), Runtime::real());

@@ -53,6 +53,13 @@ pub(crate) enum Call {
     Replica(ReplicaOrder),
 }
 
+impl Call {
+    /// Whether it writes, so that its answer is short.
+    pub(crate) fn is_write(&self) -> bool {
+        matches!(self, Self::Propose { .. } | Self::Execute(_))
+    }
+}
+
 /// What the node answers, by the kind of call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Outcome {

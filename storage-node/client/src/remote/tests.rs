@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use rpc::Conversations;
 use runtime::Runtime;
 use storage_node_api::map;
 use storage_node_api::node::{Node, NodeError};
@@ -39,7 +40,7 @@ impl Cluster {
         let acceptor = identity.acceptor(Protocol::Control, clock).unwrap();
         let incoming = Incoming::new(listener, acceptor, &self.runtime);
         let served = Arc::clone(fake) as Arc<dyn Node>;
-        let services = service(Arc::clone(&served));
+        let services = service(Arc::clone(&served), Conversations::default());
         tokio::spawn(Server::builder().serve_with_incoming(services, incoming));
         let transport = TcpTransport::new(&identity, self.runtime.clone()).unwrap();
         let listener = transport.listen("127.0.0.1:0").await.unwrap();

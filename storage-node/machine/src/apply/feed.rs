@@ -34,7 +34,7 @@ pub(super) fn append(
         kind,
     };
     let sequence = event.sequence;
-    txn.put(&EventKey { slot, sequence }, &event)?;
+    txn.put_new(&EventKey { slot, sequence }, &event)?;
     let keep_from = (feed.last + 1).saturating_sub(MAX_SLOT_EVENTS);
     drop_before(txn, slot, &mut feed, keep_from)?;
     txn.put(&FeedKey(slot), &feed)

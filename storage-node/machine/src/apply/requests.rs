@@ -67,7 +67,7 @@ pub(super) fn remember(txn: &mut Txn<'_>, id: RequestId, reply: &Reply) -> Resul
         reply: reply.clone(),
     };
     txn.put(&RequestKey(id), &remembered)?;
-    txn.put(&RequestOrderKey(order), &id)?;
+    txn.put_new(&RequestOrderKey(order), &id)?;
     while txn.head.next_request - txn.head.first_request > REMEMBERED_REQUESTS {
         let oldest = RequestOrderKey(txn.head.first_request);
         if let Some(forgotten) = load(txn, &oldest)? {

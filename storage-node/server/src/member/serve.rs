@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use raft::grpc::PeerService;
+use rpc::Conversations;
 use runtime::{Runtime, TaskHandle};
 use storage_node_api::node::Node;
 use storage_node_client::bulk::{self, Listener, Metrics};
@@ -34,11 +35,16 @@ impl Service {
         let acceptor = identity.acceptor(Protocol::Control, Arc::clone(&runtime.clock))?;
         let incoming = Incoming::new(control, acceptor, runtime);
         let offered = Arc::clone(node) as Arc<dyn Node>;
-        let raft = PeerService::new(node.raft(), Arc::new(NodesOnly));
-        let both = Beside::new(service(Arc::clone(&offered)), raft);
+        let conversations = Conversations::default();
+        let raft = PeerService::new(node.raft(), Arc::new(NodesOnly), conversations.clone());
+        let control_calls = service(Arc::clone(&offered), conversations.clone());
+        let both = Beside::new(control_calls, raft);
         let stopped = stop.clone();
         let serve_control = async move {
-            let stopped = async move { stopped.cancelled().await };
+            let stopped = async move {
+                stopped.cancelled().await;
+                conversations.close();
+            };
             let served = Server::builder()
                 .serve_with_incoming_shutdown(both, incoming, stopped)
                 .await;

@@ -7,6 +7,7 @@ use storage_node_machine::{Txn, encode_reply};
 
 use super::snapshot::{Reading, Writing};
 use super::view::Live;
+use super::warm::Warm;
 use super::{REPLICAS, STATE, parse_record, prefix, record};
 
 /// Told after entries of a group were applied.
@@ -19,6 +20,7 @@ pub type Applied = Box<dyn Fn() + Send>;
 pub struct DataMachine {
     group: GroupId,
     store: Arc<dyn KeyValue>,
+    warm: Warm,
     applied: Applied,
 }
 
@@ -29,6 +31,7 @@ impl DataMachine {
         Self {
             group,
             store,
+            warm: Warm::default(),
             applied,
         }
     }
@@ -60,9 +63,11 @@ impl Machine for DataMachine {
         let fault = |fault| Fault::new("apply an entry", fault);
         let (copy, _) = self.record()?;
         let prefix = prefix(self.group, copy);
+        self.warm.of(copy);
         let live = Live {
             store: &*self.store,
             prefix: prefix.clone(),
+            warm: &self.warm,
         };
         let group = storage_node_api::GroupId(self.group.0);
         let mut txn = Txn::begin(group, &live).map_err(fault)?;
@@ -77,7 +82,10 @@ impl Machine for DataMachine {
             });
         }
         let mut batch = Batch::new();
-        for write in txn.finish().map_err(fault)? {
+        let writes = txn.finish().map_err(fault)?;
+        // A fault from here on is the end of this machine, and of what it keeps.
+        self.warm.wrote(&writes);
+        for write in writes {
             let key = [prefix.as_slice(), &write.key].concat();
             match write.value {
                 Some(value) => batch.put(STATE, key, value),

@@ -5,6 +5,7 @@ mod machines;
 mod metadata;
 mod snapshot;
 mod view;
+mod warm;
 
 pub use data::{Applied, DataMachine};
 pub(crate) use machines::{Machines, local_map};

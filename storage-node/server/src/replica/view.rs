@@ -6,6 +6,7 @@ use kv::{Direction, KeyValue, View};
 use raft::GroupId;
 use storage_node_machine::{Fault, Reader, Visit};
 
+use super::warm::Warm;
 use super::{REPLICAS, STATE, parse_record, prefix};
 
 /// One group's state at one moment, for queries.
@@ -52,11 +53,17 @@ impl fmt::Debug for StateView {
 pub(super) struct Live<'a> {
     pub(super) store: &'a dyn View,
     pub(super) prefix: Vec<u8>,
+    pub(super) warm: &'a Warm,
 }
 
 impl Reader for Live<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
-        get(self.store, &self.prefix, key)
+        if let Some(known) = self.warm.get(key) {
+            return Ok(known);
+        }
+        let value = get(self.store, &self.prefix, key)?;
+        self.warm.note(key, value.as_ref());
+        Ok(value)
     }
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault> {

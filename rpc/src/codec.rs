@@ -5,8 +5,8 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 /// Passes bytes through.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Raw;
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;
@@ -39,7 +39,7 @@ impl Decoder for Raw {
     type Error = Status;
 
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let len = from.remaining();
-        Ok(Some(from.copy_to_bytes(len)))
+        let length = from.remaining();
+        Ok(Some(from.copy_to_bytes(length)))
     }
 }
