@@ -139,6 +139,10 @@ impl Group {
         retain: bool,
     ) -> Result<(), MembershipError> {
         let replica = &*self.replica;
+        if !replica.within(replica.is_member()).await?? {
+            let (group, leader) = (replica.id, None);
+            return Err(MembershipError::NotLeader { group, leader });
+        }
         let changing = async {
             replica.rouse(Wake::Change).await;
             replica.core.change_membership(change, retain).await
@@ -194,6 +198,22 @@ impl Members {
 }
 
 impl Replica {
+    /// Whether this node is a member, by what its replica knows last. A leader that is none any more is
+    /// about to go, and may change nothing: openraft ends with an assertion if it is asked to.
+    async fn is_member(&self) -> Result<bool, MembershipError> {
+        let node = self.node;
+        let known = self.core.with_raft_state(move |state| {
+            let members = &state.membership_state;
+            let effective = members.effective().membership();
+            let committed = members.committed().membership();
+            effective.get_node(&node).is_some() || committed.voter_ids().any(|voter| voter == node)
+        });
+        known.await.map_err(|fatal| MembershipError::Stopped {
+            group: self.id,
+            reason: self.reason(&fatal),
+        })
+    }
+
     /// What comes of a change, unless it takes too long.
     async fn within<T>(&self, changing: impl Future<Output = T>) -> Result<T, MembershipError> {
         let after = self.config.propose_timeout;
