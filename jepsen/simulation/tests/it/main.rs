@@ -169,11 +169,6 @@ fn commits_of_sessions_from_before_a_barrier_are_seen() {
 }
 
 #[test]
-fn a_presence_that_does_not_pin_is_seen() {
-    is_seen("touches-are-lost", "collection safety");
-}
-
-#[test]
 fn a_sweep_that_ignores_touches_is_seen() {
     is_seen("drops-ignore-touches", "collection safety");
 }

@@ -73,6 +73,7 @@ const NOTHING: Needs = Needs {
     small_disk: false,
     regions: false,
     fast_disk: false,
+    hibernate_after: None,
 };
 const NETWORK: Needs = Needs {
     network: true,
@@ -243,6 +244,7 @@ impl Needs {
             small_disk: self.small_disk || other.small_disk,
             regions: self.regions || other.regions,
             fast_disk: self.fast_disk || other.fast_disk,
+            hibernate_after: self.hibernate_after.or(other.hibernate_after),
         }
     }
 }
