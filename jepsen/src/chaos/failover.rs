@@ -116,9 +116,14 @@ fn measure(options: &Options) -> anyhow::Result<()> {
             .collect();
         std::fs::write(path, lines)?;
     }
+    summary(figures)
+}
+
+/// Tells the quantiles.
+fn summary(mut figures: Vec<Duration>) -> anyhow::Result<()> {
+    ensure!(!figures.is_empty(), "nothing was measured");
     figures.sort_unstable();
     let at = |share: usize| figures[(figures.len() * share / 100).min(figures.len() - 1)];
-    ensure!(!figures.is_empty(), "nothing was measured");
     println!(
         "{} leaders lost: writes resumed after p50 {:?}, p90 {:?}, p99 {:?}, at most {:?}",
         figures.len(),
