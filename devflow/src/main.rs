@@ -4,10 +4,8 @@
 //! the environment, sets up logging, and knows both the storage tier and what
 //! stands on it.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a command speaks to the person who ran it"
-)]
+#[macro_use]
+mod output;
 
 mod cli;
 mod commands;

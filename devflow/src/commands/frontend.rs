@@ -69,11 +69,11 @@ async fn make_administrator(frontend: &Frontend, admin: &AdminConfig) -> anyhow:
         .ensure_administrator(&admin.name, admin.password.as_deref())
         .await?;
     if let Some(password) = made {
-        println!(
+        announce!(
             "the administrator is {:?} with the password {password}",
             admin.name
         );
-        println!("it is not shown again: keep it, or change it after signing in");
+        announce!("it is not shown again: keep it, or change it after signing in");
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ impl Sockets {
             tracing::info!(host_keys = ?opened.fingerprints(), "SSH is served");
             door = Some(opened);
         }
-        println!("{}", lines.join("\n"));
+        announce!("{}", lines.join("\n"));
         Ok(Listeners {
             http: self.http,
             ssh: door,

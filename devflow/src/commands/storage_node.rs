@@ -42,13 +42,13 @@ async fn serve(config: Config, arguments: &NodeArguments) -> anyhow::Result<()> 
         service,
         addresses,
     } = member;
-    println!(
+    announce!(
         "listening on https://{} for control and raft",
         addresses.control
     );
-    println!("listening on tls://{} for bulk", addresses.bulk);
+    announce!("listening on tls://{} for bulk", addresses.bulk);
     if let Some(listener) = probes {
-        println!("listening on http://{}", listener.local_addr()?);
+        announce!("listening on http://{}", listener.local_addr()?);
         let ready = node.clone();
         let probes = probes::serve(listener, registry, move || ready.is_ready());
         runtime.tasks.spawn("probes", Box::pin(probes));

@@ -6,6 +6,7 @@
 //! credentials, 404 for those who are signed in.
 
 mod advertisement;
+mod announced;
 mod answer;
 mod asked;
 mod dumb;

@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::admission::{Cost, Tenant, Turn};
 use crate::git::GitError;
+use crate::git::announced;
 use crate::git::answer::answer;
 use crate::git::asked::{Asked, Needs};
 use crate::git::input::input;
@@ -160,7 +161,9 @@ async fn enter_push(
     let mut asked = Asked::read(site, &parts.headers, peer, path, wanted).await?;
     check_content_type(&parts.headers, service)?;
     let target = resolve(site, &asked.viewer, service, path, asked.found.take())?;
-    let cost = Cost::of_push(content_length(&parts.headers));
+    let announced = announced::length(&parts.headers);
+    announced::check(site, announced)?;
+    let cost = Cost::of_push(announced);
     let tenant = Tenant::of(&asked.viewer, peer);
     let turn = site.pushes.enter(tenant, cost).await?;
     Ok((asked, target, turn))
@@ -184,11 +187,6 @@ fn is_probe(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_LENGTH)
         .is_some_and(|length| length.as_bytes() == PROBE_BYTES)
-}
-
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    let value = headers.get(header::CONTENT_LENGTH)?;
-    value.to_str().ok()?.parse().ok()
 }
 
 fn check_content_type(headers: &HeaderMap, service: Service) -> Result<(), GitError> {

@@ -20,8 +20,17 @@ impl Server {
     pub const NONE: &str = "NOT TESTED: there is no S3 server here. `./dev s3` installs one, and so \
                             does `pip install 'moto[server]'`";
 
-    /// Starts one; nothing if there is none.
+    /// Starts one, which lets everybody in; nothing if there is none.
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts one that knows no credentials, and asks for them from the second request on.
+    pub fn start_strict() -> Option<Self> {
+        Self::start_with(&[("INITIAL_NO_AUTH_ACTION_COUNT", "1")])
+    }
+
+    fn start_with(variables: &[(&str, &str)]) -> Option<Self> {
         let free = TcpListener::bind("127.0.0.1:0").ok()?;
         let port = free.local_addr().ok()?.port();
         drop(free);
@@ -29,6 +38,7 @@ impl Server {
             let mut command = Command::new(program);
             command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
             command.stdout(Stdio::null()).stderr(Stdio::null());
+            command.envs(variables.iter().copied());
             command.spawn().ok()
         })?;
         let mut server = Self { child, port };

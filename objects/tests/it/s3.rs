@@ -27,3 +27,25 @@ fn objects_in_an_s3_server_conform_and_its_refusals_are_told_apart() {
         "{away:?}"
     );
 }
+
+#[test]
+fn credentials_that_the_server_does_not_know_are_named_as_the_cause() {
+    let Some(server) = Server::start_strict() else {
+        return println!("{}", Server::NONE);
+    };
+    server.make_bucket("present");
+    let stranger = open("present", &server);
+    let put = stranger.put("a", Bytes::from_static(b"a"));
+    let Err(refused @ ObjectError::Denied { .. }) = put else {
+        panic!("{put:?}");
+    };
+    assert!(
+        refused.to_string().contains("InvalidAccessKeyId"),
+        "{refused}"
+    );
+    let length = stranger.length("a");
+    assert!(
+        matches!(length, Err(ObjectError::Denied { .. })),
+        "{length:?}"
+    );
+}

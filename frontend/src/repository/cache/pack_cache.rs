@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,6 +84,12 @@ impl PackCache {
         };
         cache.report(&cache.state());
         Ok(cache)
+    }
+
+    /// What the disk has left for this process.
+    pub(crate) fn available_bytes(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.layout.incoming())?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

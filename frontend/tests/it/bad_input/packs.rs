@@ -31,6 +31,29 @@ async fn push_over_the_size_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn push_that_announces_more_than_it_may_have_is_refused_unread() {
+    for (announced, most, status, word) in [
+        (1_u64 << 40, 4_u64 << 30, 413, "push fewer commits"),
+        (1 << 60, 1 << 61, 507, "disk"),
+    ] {
+        let forge = TestForge::start_with(|config| config.max_push_bytes = most).await;
+        let alice = forge.user("alice").await;
+        create(&forge, &alice, "project", false).await;
+        let refused = Request::new("POST", "/alice/project.git/git-receive-pack")
+            .by("alice")
+            .header("Content-Type", "application/x-git-receive-pack-request")
+            .header("Expect", "100-continue")
+            .header("Content-Length", &announced.to_string())
+            .send(forge.address)
+            .await;
+        assert_eq!(refused.status, status);
+        let said = String::from_utf8(refused.body).unwrap();
+        assert!(said.contains(word), "{said}");
+        assert_nothing_is_left(&forge);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn corrupt_truncated_and_incomplete_packs() {
     let forge = with_project(false).await;
     let work = forge.path("work");
