@@ -17,6 +17,9 @@ pub struct Config {
     pub cache_directory: PathBuf,
     /// What the pack cache may hold, in bytes. A repository in use may exceed it.
     pub cache_bytes: u64,
+    /// What packs that are made for several clients may take of the disk, in bytes: those under
+    /// way, and those that were asked for more than once.
+    pub answer_bytes: u64,
     /// The address that people use, such as `https://git.example.org`, without
     /// a path. If unset, each request's own `Host` is taken.
     pub public_url: Option<String>,
@@ -65,6 +68,7 @@ impl Default for Config {
         Self {
             cache_directory: PathBuf::from("frontend-cache"),
             cache_bytes: 20 << 30,
+            answer_bytes: 4 << 30,
             public_url: None,
             max_push_bytes: 4 << 30,
             max_push_objects: 20_000_000,

@@ -53,13 +53,7 @@ impl Frontend {
         registry: Arc<Registry>,
     ) -> Result<Self, CacheError> {
         let settings = &config.config;
-        let cache = PackCache::open(
-            &settings.cache_directory,
-            settings.cache_bytes,
-            Arc::clone(&storage),
-            runtime.clone(),
-            &metrics,
-        )?;
+        let cache = PackCache::open(settings, Arc::clone(&storage), runtime.clone(), &metrics)?;
         let forge = Forge::new(
             Arc::clone(&storage),
             runtime.clone(),

@@ -62,7 +62,6 @@ async fn serve(command: GitCommand) -> Result<(), Box<dyn Error>> {
 }
 
 /// Does all that there is to do, and says what that was.
-#[expect(clippy::print_stdout, reason = "a command's answer")]
 fn maintain(arguments: &MaintainArguments) -> Result<(), Box<dyn Error + Send + Sync>> {
     let machine = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or_else(machine).max(1);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{Commits, Repository as Row};
 use git_id::HashKind;
 use git_pack::Objects;
-use git_serve::{PushSession, RefSnapshot, Repository, RepositoryError};
+use git_serve::{PushSession, RefSnapshot, Repository, RepositoryError, Shared};
 
 use crate::failing::Failing;
 use crate::repository::RefsAhead;
@@ -115,6 +115,13 @@ impl Repository for StorageRepository {
             .objects(&self.entry, seen)
             .await
             .map_err(because("fetch packs"))
+    }
+
+    fn shared(&self) -> Option<Shared> {
+        Some(Shared {
+            answers: Arc::clone(&self.cache.answers),
+            scope: self.entry.id.to_string().into_bytes(),
+        })
     }
 
     async fn begin_push(&self) -> Result<Box<dyn PushSession>, RepositoryError> {

@@ -2,14 +2,14 @@ use crate::Kind;
 
 /// What a partial clone does without (git-rev-list(1), `--filter`). What the client wants by
 /// name is sent whatever the filter says, and so is what a tag that it wants names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     blob_limit: Option<u64>,
     depth: Option<u64>,
     only: Option<Only>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Only {
     Kind(Kind),
     /// Two kinds at once were asked for.

@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use git_wire::ProtocolError;
 
@@ -66,6 +67,12 @@ pub enum ServeError {
     /// The pack could not be written, most often because the client went away.
     #[error("write a pack")]
     Write(#[from] git_pack::WriteError),
+    /// A pack could not be kept while it was made and sent.
+    #[error("spool a pack")]
+    Spool(#[source] io::Error),
+    /// The pack that was made for this client and others could not be made.
+    #[error("make a pack for several clients")]
+    Shared(#[source] Arc<ServeError>),
     /// The request could not be read to its end.
     #[error("read a request")]
     Input(#[source] io::Error),

@@ -12,6 +12,7 @@
 //! `git-http-backend`. Users, permissions, routes and TLS are not here.
 
 mod advertise;
+mod answers;
 pub mod bare;
 pub mod cgi;
 mod error;
@@ -29,6 +30,7 @@ pub mod stdio;
 mod upload;
 
 pub use advertise::{Transport, advertise};
+pub use answers::{AnswerCounts, Answers, Shared};
 pub use error::{CommitError, Refusal, RepositoryError, ServeError};
 pub use git_wire::{ProtocolVersion, Service};
 pub use gunzip::Gunzip;

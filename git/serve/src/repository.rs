@@ -8,6 +8,7 @@ use bytes::Bytes;
 use git_id::{HashKind, ObjectId, RefName};
 use git_pack::{Objects, ReceivedPack};
 
+use crate::answers::Shared;
 use crate::error::{CommitError, RepositoryError};
 
 /// A repository that can be fetched from and pushed to.
@@ -22,6 +23,11 @@ pub trait Repository: Send + Sync {
     /// The objects, at least everything reachable from any snapshot that
     /// [`Repository::refs`] returned before this call.
     async fn objects(&self) -> Result<Objects, RepositoryError>;
+
+    /// Where its answers are shared between clients; by default each has its own made.
+    fn shared(&self) -> Option<Shared> {
+        None
+    }
 
     /// Begins a push: makes a private directory for what arrives.
     async fn begin_push(&self) -> Result<Box<dyn PushSession>, RepositoryError>;

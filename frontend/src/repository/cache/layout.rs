@@ -31,7 +31,12 @@ impl Layout {
     /// Makes the directories, and removes what pushes and downloads of an
     /// earlier process left.
     pub(crate) fn prepare(&self) -> Result<(), CacheError> {
-        for stale in [self.incoming(), self.quarantines(), self.evicted()] {
+        for stale in [
+            self.answers(),
+            self.incoming(),
+            self.quarantines(),
+            self.evicted(),
+        ] {
             if stale.exists() {
                 fs::remove_dir_all(&stale).map_err(CacheError::io(&stale))?;
             }
@@ -56,6 +61,11 @@ impl Layout {
     /// Where downloads are until they are checked.
     pub(crate) fn incoming(&self) -> PathBuf {
         self.root.join("incoming")
+    }
+
+    /// Where answers are made that several clients are sent, in files without names.
+    pub(crate) fn answers(&self) -> PathBuf {
+        self.root.join("answers")
     }
 
     /// Where directories are on their way to deletion.

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chunking::BlobId;
 use git_id::{HashKind, ObjectId};
+use git_serve::Answers;
 use runtime::{Runtime, run_blocking};
 use storage_node_api::order::{Answer, Query};
 use storage_node_api::{ReadPoint, RepositoryId, Storage};
 
 use super::layout::Layout;
 use super::{CacheError, Entry, Quarantine};
+use crate::config::Config;
 use crate::limits::{CACHED_REFS, OPEN_REPOSITORIES};
 use crate::metrics::{CacheMetrics, Metrics};
 use crate::repository::refs::VersionedRefs;
@@ -24,6 +26,8 @@ pub struct PackCache {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) runtime: Runtime,
     pub(crate) metrics: CacheMetrics,
+    /// Packs that several clients are sent.
+    pub(crate) answers: Arc<Answers>,
     state: Mutex<State>,
     /// Held as long as the process lives.
     _lock: File,
@@ -52,13 +56,13 @@ pub(crate) struct OnDisk {
 
 impl PackCache {
     /// Opens the cache in that directory, which this process then has to itself.
-    pub fn open(
-        root: &Path,
-        limit: u64,
+    pub(crate) fn open(
+        config: &Config,
         storage: Arc<dyn Storage>,
         runtime: Runtime,
         metrics: &Metrics,
     ) -> Result<Self, CacheError> {
+        let root = &config.cache_directory;
         fs::create_dir_all(root).map_err(CacheError::io(root))?;
         let layout = Layout::new(root.to_owned());
         let path = layout.lock_file();
@@ -74,8 +78,13 @@ impl PackCache {
             ..State::default()
         };
         let cache = Self {
+            answers: Arc::new(Answers::new(
+                layout.answers(),
+                config.answer_bytes,
+                metrics.answers.clone(),
+            )),
             layout,
-            limit,
+            limit: config.cache_bytes,
             storage,
             runtime,
             metrics: metrics.cache.clone(),
@@ -88,7 +97,7 @@ impl PackCache {
 
     /// What the disk has left for this process.
     pub(crate) fn available_bytes(&self) -> io::Result<u64> {
-        let disk = rustix::fs::statvfs(&self.layout.incoming())?;
+        let disk = rustix::fs::statvfs(self.layout.incoming())?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 

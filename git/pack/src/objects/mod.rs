@@ -124,6 +124,12 @@ impl Objects {
         self.inner.first_numbers.last().copied().unwrap_or(0)
     }
 
+    /// Bytes of all packs.
+    pub fn stored_bytes(&self) -> u64 {
+        let packs = self.inner.packs.iter();
+        packs.map(|pack| pack.bytes().len() as u64).sum()
+    }
+
     /// Whether the object is stored here.
     pub fn contains(&self, id: &ObjectId) -> bool {
         self.find(id).is_some()

@@ -40,7 +40,7 @@ use crate::filter::Filter;
 use crate::objects::Objects;
 
 /// Which objects answer a fetch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
     /// What the client wants, with all that is reachable from it.
     pub wants: Vec<ObjectId>,

@@ -1,13 +1,16 @@
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
-use git_pack::{NoProgress, Objects, PackOptions, Progress, Selection, Written};
+use git_pack::{NoProgress, PackOptions, Progress, Selection, Written};
 use git_wire::PackFeatures;
 use git_wire::pkt::put_flush;
 use git_wire::sideband::{Band, Frames, Sideband};
 
 use super::Failure;
+use super::view::View;
+use crate::answers::{Order, Shared};
 use crate::progress::SidebandProgress;
 use crate::pulse::Pulse;
 use crate::{Output, ServeError};
@@ -17,23 +20,81 @@ const BARE_PIECE_BYTES: usize = 64 * 1024;
 
 /// Plans, writes and sends one pack; blocks.
 pub(super) struct PackJob {
-    pub(super) objects: Objects,
-    pub(super) selection: Selection,
+    pub(super) order: Order,
+    pub(super) shared: Option<Shared>,
+    pub(super) to: Recipient,
+}
+
+/// Who a pack is sent to, and how.
+pub(super) struct Recipient {
     pub(super) features: PackFeatures,
     pub(super) sideband: Option<Sideband>,
-    pub(super) threads: usize,
     pub(super) output: Output,
     pub(super) pulse: Pulse,
 }
 
 impl PackJob {
+    /// A pack of what is seen of the repository.
+    pub(super) fn new(view: &View, selection: Selection, to: Recipient) -> Self {
+        let order = Order {
+            objects: view.objects.clone(),
+            selection,
+            options: PackOptions {
+                thin: to.features.thin_pack,
+                ofs_delta: to.features.ofs_delta,
+                threads: view.policy.threads,
+            },
+        };
+        Self {
+            order,
+            shared: view.shared.clone(),
+            to,
+        }
+    }
+
     /// Sends the pack and what ends it. An error goes on the error band.
     pub(super) fn send(self) -> Result<(), Failure> {
-        let Some(sideband) = self.sideband else {
-            return self.send_bare().map_err(Failure::Told);
+        let Self { order, shared, to } = self;
+        let write = |out: &mut dyn Write, progress: Arc<dyn Progress>| {
+            let cancel = to.pulse.cancelled();
+            match &shared {
+                Some(shared) => shared.send(order, out, progress, cancel),
+                None => order.write(out, &*progress, cancel),
+            }
+        };
+        match to.sideband {
+            Some(sideband) => to.send_on(sideband, write),
+            None => to.send_bare(write).map_err(Failure::Told),
+        }
+    }
+}
+
+impl Recipient {
+    fn send_on(
+        &self,
+        sideband: Sideband,
+        write: impl FnOnce(&mut dyn Write, Arc<dyn Progress>) -> Result<Written, ServeError>,
+    ) -> Result<(), Failure> {
+        let progress: Arc<dyn Progress> = match self.features.no_progress {
+            true => Arc::new(NoProgress),
+            false => Arc::new(SidebandProgress::new(
+                self.output.clone(),
+                sideband,
+                self.pulse.clone(),
+            )),
+        };
+        let mut pieces = Framed {
+            frames: Frames::new(sideband),
+            output: &self.output,
+            pulse: &self.pulse,
         };
         self.pulse.allow_keepalive();
-        let sent = self.send_on(sideband);
+        let sent = write(&mut pieces, progress).and_then(|written| {
+            if let Some(last) = pieces.frames.take() {
+                self.output.blocking_send(last)?;
+            }
+            Ok(written)
+        });
         self.pulse.forbid_keepalive();
         let mut out = BytesMut::new();
         match &sent {
@@ -54,42 +115,16 @@ impl PackJob {
         sent.and(ended).map_err(Failure::Told)
     }
 
-    fn send_on(&self, sideband: Sideband) -> Result<Written, ServeError> {
-        let progress: &dyn Progress = match self.features.no_progress {
-            true => &NoProgress,
-            false => &SidebandProgress::new(self.output.clone(), sideband, self.pulse.clone()),
-        };
-        let frames = Frames::new(sideband);
-        let mut pieces = Framed {
-            frames,
-            output: &self.output,
-            pulse: &self.pulse,
-        };
-        let written = self.write(&mut pieces, progress)?;
-        if let Some(last) = pieces.frames.take() {
-            self.output.blocking_send(last)?;
-        }
-        Ok(written)
-    }
-
-    fn send_bare(&self) -> Result<(), ServeError> {
+    fn send_bare(
+        &self,
+        write: impl FnOnce(&mut dyn Write, Arc<dyn Progress>) -> Result<Written, ServeError>,
+    ) -> Result<(), ServeError> {
         let mut pieces = Bare {
             piece: BytesMut::new(),
             output: &self.output,
         };
-        self.write(&mut pieces, &NoProgress)?;
+        write(&mut pieces, Arc::new(NoProgress))?;
         self.output.blocking_send(pieces.piece.freeze())
-    }
-
-    fn write(&self, out: &mut dyn Write, progress: &dyn Progress) -> Result<Written, ServeError> {
-        let options = PackOptions {
-            thin: self.features.thin_pack,
-            ofs_delta: self.features.ofs_delta,
-            threads: self.threads,
-        };
-        let cancel = self.pulse.cancelled();
-        let plan = git_pack::plan(&self.objects, &self.selection, &options, progress, cancel)?;
-        Ok(plan.write(out, progress, cancel)?)
     }
 }
 

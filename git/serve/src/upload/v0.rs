@@ -10,7 +10,7 @@ use git_wire::v0::{
 use tokio::io::AsyncRead;
 
 use super::filter::filter;
-use super::pack::PackJob;
+use super::pack::{PackJob, Recipient};
 use super::shallow::shallow_change;
 use super::view::{self, View};
 use super::wants::check_wants;
@@ -45,16 +45,13 @@ pub(super) async fn serve<R: AsyncRead + Unpin>(
             include_tag: request.features.include_tag,
             filter,
         };
-        PackJob {
-            selection: view.selection(selected, change),
-            objects: view.objects,
+        let to = Recipient {
             features: request.features,
             sideband: request.sideband,
-            threads: view.policy.threads,
             output,
-            pulse: view.pulse,
-        }
-        .send()
+            pulse: view.pulse.clone(),
+        };
+        PackJob::new(&view, view.selection(selected, change), to).send()
     };
     pulse.run(call.output, KEEPALIVE_DATA, work).await?
 }

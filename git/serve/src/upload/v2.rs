@@ -11,7 +11,7 @@ use git_wire::v2::{
 use tokio::io::AsyncRead;
 
 use super::filter::filter;
-use super::pack::PackJob;
+use super::pack::{PackJob, Recipient};
 use super::shallow::shallow_change;
 use super::view::{self, View};
 use super::wants::check_wants;
@@ -145,14 +145,11 @@ fn answer(view: &View, fetch: Fetch, output: &Output) -> Result<(), Failure> {
         include_tag: fetch.features.include_tag,
         filter,
     };
-    PackJob {
-        objects: view.objects.clone(),
-        selection: view.selection(request, change),
+    let to = Recipient {
         features: fetch.features,
         sideband: Some(Sideband::Large),
-        threads: view.policy.threads,
         output: output.clone(),
         pulse: view.pulse.clone(),
-    }
-    .send()
+    };
+    PackJob::new(view, view.selection(request, change), to).send()
 }

@@ -4,6 +4,7 @@ use git_id::ObjectId;
 use git_pack::{Filter, Objects, ReadError, Selection, ShallowChange, all_wants_reach_common};
 use git_wire::Knowledge;
 
+use crate::answers::Shared;
 use crate::pulse::Pulse;
 use crate::{RefSnapshot, Reference, Repository, RepositoryError, UploadPolicy};
 
@@ -15,6 +16,7 @@ pub(super) struct View {
     pub(super) objects: Objects,
     pub(super) policy: UploadPolicy,
     pub(super) pulse: Pulse,
+    pub(super) shared: Option<Shared>,
 }
 
 impl View {
@@ -30,6 +32,7 @@ impl View {
             objects,
             policy: policy.clone(),
             pulse: Pulse::default(),
+            shared: repository.shared(),
         })
     }
 

@@ -1,5 +1,8 @@
+mod answers;
+
 use std::time::Duration;
 
+use git_serve::AnswerCounts;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -8,6 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::admission::AdmissionMetrics;
+use crate::metrics::answers::AnswerCollector;
 
 /// What a frontend counts. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,6 +30,8 @@ pub struct Metrics {
     pub(crate) failed_sign_ins: Counter,
     /// What the pack cache does.
     pub(crate) cache: CacheMetrics,
+    /// Packs that several clients were sent.
+    pub(crate) answers: AnswerCounts,
     /// What happens over SSH.
     pub(crate) ssh: frontend_ssh::Metrics,
 }
@@ -91,6 +97,7 @@ impl Metrics {
             services: Family::default(),
             failed_sign_ins: Counter::default(),
             cache: CacheMetrics::default(),
+            answers: AnswerCounts::default(),
             ssh: frontend_ssh::Metrics::register(registry),
         };
         metrics.register_all(registry);
@@ -111,6 +118,7 @@ impl Metrics {
             self.cut.clone(),
         );
         self.admission.register(registry);
+        registry.register_collector(Box::new(AnswerCollector(self.answers.clone())));
         registry.register(
             "git_services",
             "Git services, by outcome",
