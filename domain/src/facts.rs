@@ -134,6 +134,15 @@ impl Columns {
         self.value().as_integer().ok_or_else(|| self.bad())
     }
 
+    /// A whole number that `parse` takes.
+    pub(crate) fn parsed_integer<T>(
+        &mut self,
+        parse: impl FnOnce(i64) -> Option<T>,
+    ) -> Result<T, FactsError> {
+        let number = self.integer()?;
+        parse(number).ok_or_else(|| self.bad())
+    }
+
     pub(crate) fn optional_integer(&mut self) -> Result<Option<i64>, FactsError> {
         match self.value() {
             Value::Null => Ok(None),

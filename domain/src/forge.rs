@@ -5,7 +5,7 @@ use storage_node_api::Storage;
 use storage_node_api::metadata::MigrateError;
 
 use crate::facts::Facts;
-use crate::{Accounts, Commits, Keys, PasswordCost, Repositories, Tokens, migrations};
+use crate::{Accounts, Commits, Keys, Lfs, PasswordCost, Repositories, Tokens, migrations};
 
 /// All use cases over one storage. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Forge {
     pub tokens: Tokens,
     /// Their keys, those of repositories, and the forge's own.
     pub keys: Keys,
+    /// Large files of repositories.
+    pub lfs: Lfs,
     /// Their repositories.
     pub repositories: Repositories,
     storage: Arc<dyn Storage>,
@@ -31,6 +33,7 @@ impl Forge {
             accounts: Accounts::new(facts.clone(), cost),
             tokens: Tokens::new(facts.clone()),
             keys: Keys::new(facts.clone()),
+            lfs: Lfs::new(facts.clone(), commits.clone(), Arc::clone(&storage)),
             repositories: Repositories::new(facts, commits, Arc::clone(&storage)),
             storage,
         }

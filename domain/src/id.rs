@@ -45,6 +45,10 @@ id! {
     KeyId
 }
 id! {
+    /// One lock of a file.
+    LockId
+}
+id! {
     /// One repository as people and SQL know it; its group knows it by a
     /// [`storage_node_api::RepositoryId`].
     RepositoryKey

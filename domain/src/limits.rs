@@ -57,6 +57,21 @@ pub const RSA_BITS_MAX: usize = 8192;
 /// Keys of one account, and of one repository.
 pub const KEYS_PER_OWNER: u64 = 200;
 
+/// Large files that are looked for at once.
+pub const LFS_BATCH: usize = 1000;
+
+/// How often a large file is named before its sender is told to send it again.
+pub const LFS_ATTEMPTS: u32 = 4;
+
+/// How long the owner of a large file may be on its way to an object.
+pub const LFS_GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
+
+/// Locks of one repository.
+pub const LFS_LOCKS: i64 = 10_000;
+
+/// The longest path that can be locked, in bytes.
+pub const LFS_PATH: usize = 4096;
+
 /// Last-used times that wait to be written; further ones are forgotten.
 pub const LAST_USED: usize = 10_000;
 

@@ -14,6 +14,7 @@ const STEPS: &[(&str, &str)] = &[
     ("repositories", REPOSITORIES),
     ("removals", REMOVALS),
     ("keys", KEYS),
+    ("lfs", LFS),
 ];
 
 /// All migrations, in order.
@@ -150,6 +151,37 @@ CREATE TABLE host_keys (
     kind TEXT NOT NULL PRIMARY KEY,
     private TEXT NOT NULL,
     created BIGINT NOT NULL
+)
+";
+
+/// `oid` is the SHA-256 of an object's bytes. `owner` names the owner record of its blob, which a
+/// fork shares with its origin. `lfs_owners` are records that no object has: `state` is `storing`
+/// before it has, and `dropping` from when it will not any more.
+const LFS: &str = "
+CREATE TABLE lfs_objects (
+    repository_id BIGINT NOT NULL,
+    oid TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    owner TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    PRIMARY KEY (repository_id, oid)
+);
+CREATE INDEX lfs_objects_owner ON lfs_objects (owner, repository_id);
+CREATE TABLE lfs_owners (
+    owner TEXT NOT NULL PRIMARY KEY,
+    oid TEXT NOT NULL,
+    slot BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    updated BIGINT NOT NULL
+);
+CREATE INDEX lfs_owners_state ON lfs_owners (state, updated, owner);
+CREATE TABLE lfs_locks (
+    id BIGINT NOT NULL PRIMARY KEY,
+    repository_id BIGINT NOT NULL,
+    path TEXT NOT NULL,
+    owner_id BIGINT NOT NULL REFERENCES users (id),
+    since BIGINT NOT NULL,
+    CONSTRAINT lfs_locks_path UNIQUE (repository_id, path)
 )
 ";
 

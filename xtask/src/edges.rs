@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("benches-load", &["runtime"]),
     ("chunking", &[]),
     ("devflow", &["*"]),
-    ("domain", &["git-id", "runtime", "storage-node-api"]),
+    ("domain", &["chunking", "git-id", "runtime", "storage-node-api"]),
     (
         "frontend",
         &[

@@ -1,11 +1,11 @@
-use storage_node_api::ReadPoint;
+use storage_node_api::{ReadPoint, Timestamp};
 
 use crate::accounts::{USER_COLUMNS, read_user};
 use crate::facts::{FactsError, time};
-use crate::keys::{DEPLOY_COLUMNS, DeployKey, read_deploy_key};
+use crate::keys::{DEPLOY_COLUMNS, read_deploy_key};
 use crate::permissions::{Means, SignedIn, Viewer};
 use crate::tokens::Scopes;
-use crate::{Forge, KeyId, Repository, RepositoryKey, TokenId, User};
+use crate::{AccountId, Forge, KeyId, Repository, RepositoryKey, TokenId, User};
 
 impl Forge {
     /// The viewer and a repository as they are now, both read at once.
@@ -27,7 +27,7 @@ impl Forge {
     pub async fn present(&self, viewer: &Viewer, point: ReadPoint) -> Result<Viewer, FactsError> {
         let someone = match viewer {
             Viewer::Anonymous => return Ok(Viewer::Anonymous),
-            Viewer::DeployKey(key) => return self.deploy_key(key, point).await,
+            Viewer::DeployKey(key) => return self.deploy_key(key.id, point).await,
             Viewer::SignedIn(someone) => someone,
         };
         let now = match someone.means {
@@ -51,6 +51,30 @@ impl Forge {
         }))
     }
 
+    /// Who holds the key of that id: an account, one repository's deploy key, or nobody any more.
+    pub async fn viewer_of_key(&self, id: KeyId, point: ReadPoint) -> Result<Viewer, FactsError> {
+        if let Some(user) = self.key_holder(id, point).await? {
+            return Ok(Viewer::with_key(user, id));
+        }
+        self.deploy_key(id, point).await
+    }
+
+    /// Who holds a certificate for that account.
+    pub async fn viewer_of_certificate(
+        &self,
+        account: AccountId,
+        until: Option<Timestamp>,
+        point: ReadPoint,
+    ) -> Result<Viewer, FactsError> {
+        if until.is_some_and(|until| until <= self.accounts.facts.now()) {
+            return Ok(Viewer::Anonymous);
+        }
+        let user = self.accounts.by_id(account, point).await?;
+        Ok(user.map_or(Viewer::Anonymous, |user| {
+            Viewer::with_certificate(user, until)
+        }))
+    }
+
     /// The account whose key it still is.
     async fn key_holder(&self, id: KeyId, point: ReadPoint) -> Result<Option<User>, FactsError> {
         let sql = format!(
@@ -69,13 +93,13 @@ impl Forge {
     }
 
     /// The key as it is now, if it is still there.
-    async fn deploy_key(&self, key: &DeployKey, point: ReadPoint) -> Result<Viewer, FactsError> {
+    async fn deploy_key(&self, id: KeyId, point: ReadPoint) -> Result<Viewer, FactsError> {
         let sql = format!(
             "SELECT {DEPLOY_COLUMNS} FROM keys k \
              WHERE k.id = $1 AND k.repository_id IS NOT NULL"
         );
         let facts = &self.accounts.facts;
-        let rows = facts.query_at(point, &sql, [key.id.into()]).await?;
+        let rows = facts.query_at(point, &sql, [id.into()]).await?;
         match rows.into_iter().next() {
             Some(mut row) => Ok(Viewer::DeployKey(read_deploy_key(&mut row)?)),
             None => Ok(Viewer::Anonymous),

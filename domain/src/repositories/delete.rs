@@ -5,6 +5,7 @@ use crate::Failure;
 use crate::commit::CommitError;
 use crate::facts::{FactsError, time};
 use crate::keys::delete_of_repository;
+use crate::lfs::drop_of_repository;
 use crate::repositories::{Repositories, Repository};
 
 /// Why a repository was not deleted.
@@ -69,7 +70,7 @@ impl Repositories {
         let key = repository.key;
         // A fork that is being created keeps its origin: by that its creation
         // is known to have failed.
-        let statements = vec![
+        let mut statements = vec![
             Statement::new(
                 "UPDATE repositories SET fork_of = NULL WHERE fork_of = $1 AND state = 'active'",
                 [key.into()],
@@ -79,11 +80,12 @@ impl Repositories {
                 [key.into()],
             ),
             delete_of_repository(key),
-            Statement::new(
-                "DELETE FROM repositories WHERE id = $1 AND state = 'deleting'",
-                [key.into()],
-            ),
         ];
+        statements.extend(drop_of_repository(&self.facts, repository));
+        statements.push(Statement::new(
+            "DELETE FROM repositories WHERE id = $1 AND state = 'deleting'",
+            [key.into()],
+        ));
         self.facts
             .execute(statements)
             .await

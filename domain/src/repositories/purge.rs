@@ -3,6 +3,7 @@ use storage_node_api::metadata::{ExecuteError, Guard, Statement, Value};
 use crate::Failure;
 use crate::facts::{FactsError, time};
 use crate::keys::delete_of_repository;
+use crate::lfs::drop_of_repository;
 use crate::limits::RECONCILED;
 use crate::repositories::delete::FinishDeleteError;
 use crate::repositories::removed::{KIND, REMOVED, read_removed};
@@ -98,7 +99,7 @@ impl Repositories {
     async fn finish_purge(&self, removed: &RemovedRepository) -> Result<(), FinishDeleteError> {
         self.delete_record(&removed.repository).await?;
         let key = Value::from(removed.repository.key);
-        let statements = vec![
+        let mut statements = vec![
             // A fork that is being created keeps its origin, as in a deletion.
             Statement::new(
                 "UPDATE repositories SET fork_of = NULL WHERE fork_of = $1 AND state = 'active'",
@@ -109,6 +110,9 @@ impl Repositories {
                 [key.clone()],
             ),
             delete_of_repository(removed.repository.key),
+        ];
+        statements.extend(drop_of_repository(&self.facts, &removed.repository));
+        statements.extend([
             Statement::new(
                 "DELETE FROM removed_repositories WHERE id = $1",
                 [key.clone()],
@@ -117,7 +121,7 @@ impl Repositories {
                 "DELETE FROM removals WHERE kind = $1 AND thing = $2 AND state = 'purging'",
                 [KIND.into(), key],
             ),
-        ];
+        ]);
         let done = self.facts.execute(statements).await;
         done.map_err(FactsError::from)?;
         Ok(())

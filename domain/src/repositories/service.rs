@@ -6,6 +6,7 @@ use storage_node_api::metadata::{Guard, Statement};
 use crate::RepositoryKey;
 use crate::commit::Commits;
 use crate::facts::{Facts, FactsError, time};
+use crate::lfs::copy_to_fork;
 use crate::repositories::repository::Row;
 
 /// The repositories. Cheap to clone.
@@ -25,13 +26,17 @@ impl Repositories {
         }
     }
 
-    /// Makes a row visible whose group has the record. No effect if it is.
+    /// Makes a row visible whose group has the record, with its origin's large files if it is a
+    /// fork. No effect if it is.
     pub(crate) async fn activate(&self, key: RepositoryKey) -> Result<(), FactsError> {
         let sql = "UPDATE repositories SET state = 'active', updated = $1 \
                    WHERE id = $2 AND state = 'creating'";
         let now = time(self.facts.now());
         self.facts
-            .execute(vec![Statement::new(sql, [now, key.into()])])
+            .execute(vec![
+                copy_to_fork(key),
+                Statement::new(sql, [now, key.into()]),
+            ])
             .await?;
         Ok(())
     }
