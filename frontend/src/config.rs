@@ -48,6 +48,8 @@ pub struct Config {
     pub fetch_threads: usize,
     /// Threads that work on one push.
     pub push_threads: usize,
+    /// The most bytes of one large file (Git LFS).
+    pub lfs_max_object_bytes: u64,
     /// Whether a push to a repository that does not exist in one's own
     /// namespace makes it.
     pub push_to_create: bool,
@@ -81,6 +83,7 @@ impl Default for Config {
             max_connections: 4096,
             fetch_threads: 1,
             push_threads: 2,
+            lfs_max_object_bytes: 64 << 30,
             push_to_create: true,
             push_to_create_private: true,
             undelete_hours: 7 * 24,

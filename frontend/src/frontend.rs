@@ -13,12 +13,13 @@ use crate::admission::{Admission, Limits};
 use crate::auth::Throttle;
 use crate::config::CheckedConfig;
 use crate::failing::chain;
+use crate::lfs::LfsSecret;
 use crate::limits::CHORES_EVERY;
 use crate::metrics::Metrics;
 use crate::repository::{CacheError, KnownNames, PackCache};
 use crate::site::Site;
 use crate::ssh::{OpenSshError, SshDoor};
-use crate::{api, git, health, pages, server};
+use crate::{api, git, health, lfs, pages, server};
 
 /// A frontend. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -79,6 +80,7 @@ impl Frontend {
             registry,
             cache: Arc::new(cache),
             names: KnownNames::default(),
+            lfs: LfsSecret::default(),
             throttle: Throttle::default(),
             fetches,
             pushes,
@@ -100,6 +102,7 @@ impl Frontend {
         Router::new()
             .merge(pages::routes(site))
             .merge(git::routes(site))
+            .merge(lfs::routes(site))
             .nest("/api/v1", api::routes(site))
             .merge(health::routes())
             .fallback(pages::error_page)
@@ -159,6 +162,9 @@ async fn chores(site: &Site) {
     loop {
         if let Err(error) = site.forge.repositories.reconcile().await {
             tracing::warn!(error = %chain(&error), "unfinished repositories have to wait");
+        }
+        if let Err(error) = site.forge.lfs.reconcile().await {
+            tracing::warn!(error = %chain(&error), "owners of large files have to wait");
         }
         if let Err(error) = site.forge.tokens.sweep_sessions().await {
             tracing::warn!(error = %chain(&error), "expired sessions have to wait");

@@ -17,6 +17,7 @@ mod failing;
 mod frontend;
 mod git;
 mod health;
+mod lfs;
 pub mod limits;
 mod metrics;
 mod moment;

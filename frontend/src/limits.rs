@@ -6,6 +6,16 @@ use std::time::Duration;
 /// The most bytes of a REST request's body.
 pub const JSON_BYTES: usize = 1 << 20;
 
+/// How long what git-lfs-authenticate gives stands for a key, and how long clients are told that
+/// links of LFS last.
+pub const LFS_GRANT_LIFE: Duration = Duration::from_secs(3600);
+
+/// Lines of a request of LFS over SSH, before what follows it.
+pub const LFS_ARGUMENTS: usize = 32;
+
+/// Locks on one page.
+pub const LFS_LOCK_PAGE: u32 = 100;
+
 /// The most bytes of a form that a page sends.
 pub const FORM_BYTES: usize = 16 << 10;
 

@@ -8,6 +8,7 @@ use storage_node_api::Storage;
 use crate::admission::Admission;
 use crate::auth::Throttle;
 use crate::config::CheckedConfig;
+use crate::lfs::LfsSecret;
 use crate::metrics::Metrics;
 use crate::repository::{KnownNames, PackCache};
 
@@ -23,6 +24,7 @@ pub(crate) struct Site {
     pub(crate) registry: Arc<Registry>,
     pub(crate) cache: Arc<PackCache>,
     pub(crate) names: KnownNames,
+    pub(crate) lfs: LfsSecret,
     pub(crate) throttle: Throttle,
     pub(crate) fetches: Admission,
     pub(crate) pushes: Admission,

@@ -15,7 +15,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("benches-load", &["runtime"]),
     ("chunking", &[]),
     ("devflow", &["*"]),
-    ("domain", &["chunking", "git-id", "runtime", "storage-node-api"]),
+    (
+        "domain",
+        &["chunking", "git-id", "runtime", "storage-node-api"],
+    ),
     (
         "frontend",
         &[

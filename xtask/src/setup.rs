@@ -11,6 +11,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("curl", "/usr/bin/curl"),
     // For the tests of SSH.
     ("openssh-client", "/usr/bin/ssh"),
+    // For the tests of LFS.
+    ("git-lfs", "/usr/bin/git-lfs"),
     ("g++", "/usr/bin/g++"),
     // The bindings of RocksDB are generated from its header.
     ("libclang-dev", "/usr/share/doc/libclang-dev"),

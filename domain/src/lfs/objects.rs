@@ -84,10 +84,7 @@ impl Lfs {
     }
 
     /// Where the repository's chunks are shared. That never changes.
-    pub(super) async fn domain(
-        &self,
-        repository: &Repository,
-    ) -> Result<DedupDomain, ContentError> {
+    pub async fn domain(&self, repository: &Repository) -> Result<DedupDomain, ContentError> {
         for point in [ReadPoint::Stale, ReadPoint::Linearizable] {
             let query = Query::Repository(repository.storage);
             match self.read(repository, point, query).await? {

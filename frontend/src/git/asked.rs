@@ -45,7 +45,7 @@ impl Needs {
 
 impl Asked {
     /// Reads all of it for a request over HTTP.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         site: &Site,
         headers: &HeaderMap,
         peer: Peer,

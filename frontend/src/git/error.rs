@@ -24,6 +24,10 @@ impl GitError {
         }
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// What a person reads.
     pub(crate) fn message(&self) -> &str {
         &self.message

@@ -1,5 +1,5 @@
 use domain::Viewer;
-use frontend_ssh::{Call, Command, Status, Verb};
+use frontend_ssh::{Call, Command, Operation, Status, Verb};
 use git_serve::{ProtocolVersion, ServeError, Service};
 use http::StatusCode;
 use storage_node_api::ReadPoint;
@@ -11,6 +11,7 @@ use crate::git::{Asked, GitError, Needs, Target, resolve};
 use crate::request::Peer;
 use crate::site::Site;
 use crate::ssh::fetch::fetch;
+use crate::ssh::lfs;
 use crate::ssh::push::push;
 use crate::ssh::shell::Caller;
 
@@ -50,7 +51,7 @@ pub(super) async fn serve(site: &Site, call: Call<'_, Caller>) -> Status {
         means = ?caller.viewer.means(),
     );
     let running = async {
-        let service = service(&command)?;
+        let service = service(&command);
         let (asked, target) = admit(site, &caller.viewer, service, &command).await?;
         let served = Served {
             site,
@@ -62,9 +63,15 @@ pub(super) async fn serve(site: &Site, call: Call<'_, Caller>) -> Status {
             input,
             output,
         };
-        match service {
-            Service::UploadPack => fetch(served).await,
-            Service::ReceivePack => push(served).await,
+        match command.verb {
+            Verb::UploadPack => fetch(served).await,
+            Verb::ReceivePack => push(served).await,
+            Verb::LfsAuthenticate => lfs::authenticate(served, operation(&command)).await,
+            Verb::LfsTransfer => lfs::transfer(served, operation(&command)).await,
+            Verb::UploadArchive => Err(GitError::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "git archive --remote is not served yet: clone with --depth=1 instead",
+            )),
         }
     };
     match running.instrument(span.clone()).await {
@@ -82,20 +89,21 @@ pub(super) async fn serve(site: &Site, call: Call<'_, Caller>) -> Status {
     }
 }
 
-/// The service behind a command.
-fn service(command: &Command) -> Result<Service, GitError> {
+/// The service of git whose rights a command takes.
+fn service(command: &Command) -> Service {
     match command.verb {
-        Verb::UploadPack => Ok(Service::UploadPack),
-        Verb::ReceivePack => Ok(Service::ReceivePack),
-        Verb::UploadArchive => Err(GitError::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "git archive --remote is not served yet: clone with --depth=1 instead",
-        )),
-        Verb::LfsAuthenticate | Verb::LfsTransfer => Err(GitError::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "Git LFS is not served yet: files of LFS can be neither fetched nor pushed here",
-        )),
+        Verb::UploadPack | Verb::UploadArchive => Service::UploadPack,
+        Verb::ReceivePack => Service::ReceivePack,
+        Verb::LfsAuthenticate | Verb::LfsTransfer => match operation(command) {
+            Operation::Download => Service::UploadPack,
+            Operation::Upload => Service::ReceivePack,
+        },
     }
+}
+
+/// What LFS is asked for; whoever does not say may only read.
+fn operation(command: &Command) -> Operation {
+    command.operation.unwrap_or(Operation::Download)
 }
 
 /// What the command is about, if the caller may do that now. Who was let in

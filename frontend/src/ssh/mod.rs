@@ -13,6 +13,7 @@ mod call;
 mod config;
 mod door;
 mod fetch;
+mod lfs;
 mod places;
 mod push;
 mod shell;

@@ -123,10 +123,13 @@ impl Command {
             (Some(path), Some("download"), None) if verb.is_lfs() => {
                 (path, Some(Operation::Download))
             }
-            (Some(path), Some("upload"), None) if verb.is_lfs() => (path, Some(Operation::Upload)),
+            // Who locks may push.
+            (Some(path), Some("upload" | "lock"), None) if verb.is_lfs() => {
+                (path, Some(Operation::Upload))
+            }
             _ => {
                 let takes = match verb.is_lfs() {
-                    true => "a repository's path, and download or upload",
+                    true => "a repository's path, and download, upload or lock",
                     false => "one repository's path",
                 };
                 return Err(CommandError::Arguments { verb, takes });

@@ -37,6 +37,7 @@ pub use gunzip::Gunzip;
 pub use hidden::HiddenRefs;
 pub use idle::IdleTimeout;
 pub use output::{OUTPUT_PIECES, Output, pour};
+pub use packets::Packets;
 pub use policy::{
     AGENT, CheckedOutBranch, FilterPolicy, Policy, ReceivePolicy, UploadPolicy, WantPolicy,
 };

@@ -13,14 +13,15 @@ pub(crate) const READ_BYTES: usize = 64 * 1024;
 
 /// Reads packets, then whatever follows them.
 #[derive(Debug)]
-pub(crate) struct Packets<R> {
+pub struct Packets<R> {
     input: R,
     decoder: Decoder,
     buffer: BytesMut,
 }
 
 impl<R: AsyncRead + Unpin> Packets<R> {
-    pub(crate) fn new(input: R) -> Self {
+    /// Packets of a stream.
+    pub fn new(input: R) -> Self {
         Self {
             input,
             decoder: Decoder::new(),
@@ -29,7 +30,7 @@ impl<R: AsyncRead + Unpin> Packets<R> {
     }
 
     /// The next packet; `None` at an end of the stream between two packets.
-    pub(crate) async fn next(&mut self) -> Result<Option<Packet>, ServeError> {
+    pub async fn next(&mut self) -> Result<Option<Packet>, ServeError> {
         loop {
             if let Some(packet) = self.decoder.next_packet().map_err(Refusal::from)? {
                 return Ok(Some(packet));

@@ -22,13 +22,10 @@ async fn nothing_but_gits_commands_is_run() {
         ("git-upload-pack $(id)", "plain, properly quoted words"),
         ("git-upload-pack a", "use OWNER/NAME.git"),
         ("git-upload-archive 'alice/r.git'", "not served yet"),
+        ("git-lfs-authenticate alice/r.git remove", "or lock"),
         (
-            "git-lfs-authenticate alice/r.git download",
-            "LFS is not served yet",
-        ),
-        (
-            "git-lfs-transfer alice/r.git upload",
-            "LFS is not served yet",
+            "git-lfs-transfer alice/r.git download",
+            "repository not found",
         ),
     ] {
         let output = key.ssh(&forge, &[], &[command]).await;

@@ -79,6 +79,19 @@ impl KeyFile {
         self.command(forge, before, after).output().await.unwrap()
     }
 
+    /// Runs a command of the server's with so much to say, and gives its answer.
+    pub(crate) async fn talk(&self, forge: &TestForge, command: &str, said: &[u8]) -> Vec<u8> {
+        let mut client = self.command(forge, &[], &[command]);
+        client.stdin(std::process::Stdio::piped());
+        client.stdout(std::process::Stdio::piped());
+        let mut client = client.spawn().unwrap();
+        let mut stdin = client.stdin.take().unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stdin, said)
+            .await
+            .unwrap();
+        client.wait_with_output().await.unwrap().stdout
+    }
+
     /// The command that [`KeyFile::ssh`] runs.
     pub(crate) fn command(&self, forge: &TestForge, before: &[&str], after: &[&str]) -> Command {
         let mut command = Command::new("ssh");

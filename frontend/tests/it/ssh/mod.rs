@@ -6,4 +6,5 @@ mod certificates;
 mod client;
 mod clone_and_push;
 mod keys;
+mod lfs;
 mod server;
