@@ -1,0 +1,16 @@
+//! What the layers above ask of a repository's objects: its services.
+//!
+//! Everything is computed from immutable objects, which [`git_pack::Objects`] reads. Nothing here knows
+//! refs, accounts, a protocol or a frontend. Blocking throughout; what may take long takes a flag that
+//! cancels it. Every bound has a name in [`limits`].
+//!
+//! * [`archive`] writes tar, tar.gz and zip, as `git archive` does.
+
+mod archive;
+mod attributes;
+mod cancel;
+pub mod limits;
+mod mode;
+
+pub use archive::{ArchiveError, ArchiveOptions, Format, archive};
+pub use mode::Mode;

@@ -1,0 +1,6 @@
+//! The services compared with git itself.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod archive;
+mod fixture;
