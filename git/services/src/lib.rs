@@ -5,12 +5,18 @@
 //! cancels it. Every bound has a name in [`limits`].
 //!
 //! * [`archive`] writes tar, tar.gz and zip, as `git archive` does.
+//! * [`last_changes`] lists a directory with the commit that changed each entry last; [`log`], [`compare`] and
+//!   [`merge_bases`] answer what else is asked of history.
 
 mod archive;
 mod attributes;
 mod cancel;
+mod history;
 pub mod limits;
 mod mode;
 
 pub use archive::{ArchiveError, ArchiveOptions, Format, archive};
+pub use history::{
+    Comparison, LastChange, LogOptions, LogPage, compare, count, last_changes, log, merge_bases,
+};
 pub use mode::Mode;

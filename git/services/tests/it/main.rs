@@ -4,3 +4,5 @@
 
 mod archive;
 mod fixture;
+mod histories;
+mod history;
