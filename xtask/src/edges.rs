@@ -102,6 +102,7 @@ const WALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("fastcdc", &["chunking"]),
+    ("imara-diff", &["git-services"]),
     ("russh", &["frontend-ssh"]),
     ("axum", &["frontend", "devflow"]),
 ];

@@ -53,7 +53,7 @@ pub use maintain::{
     Consolidate, MaintainError, MaintainOptions, Maintained, Maintenance, NoBitmaps,
 };
 pub use objects::{Header, Object, Objects, OpenError, ReadError};
-pub use parse::{Commit, MalformedTree, RawEntries, RawEntry, Signature, TreeEntry};
+pub use parse::{Commit, MalformedTree, RawEntries, RawEntry, Signature, Tag, TreeEntry};
 pub use plan::{PackOptions, Plan, PlanError, Selection, WriteError, Written, not_reached, plan};
 pub use progress::{NoProgress, Progress};
 pub use reachability::Reachability;
