@@ -43,6 +43,7 @@ failing! {
     domain::tokens::RevokeTokenError,
     crate::admission::Refused,
     crate::auth::AuthError,
+    crate::content::ArchiveFailure,
     crate::repository::CacheError,
     crate::repository::ViewError,
     crate::request::BodyError,

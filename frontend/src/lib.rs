@@ -13,6 +13,7 @@ mod admission;
 mod api;
 mod auth;
 mod config;
+mod content;
 mod failing;
 mod frontend;
 mod git;

@@ -133,3 +133,18 @@ pub const READY_PATIENCE: Duration = Duration::from_secs(2);
 /// How often last-used times are written, sessions swept and unfinished
 /// repositories taken up.
 pub const CHORES_EVERY: Duration = Duration::from_secs(60);
+
+/// Pieces of an archive that may wait for a slow client, 64 KiB each at most.
+pub const ARCHIVE_PIECES: usize = 8;
+
+/// How hard archives are compressed, 0 to 9: git's own level.
+pub const ARCHIVE_LEVEL: u32 = 6;
+
+/// The largest file that is put into JSON, in bytes.
+pub const JSON_FILE_BYTES: u64 = 10 << 20;
+
+/// The most entries of a tree that are listed with all that is below it.
+pub const TREE_ENTRIES: usize = 100_000;
+
+/// How many entries a page of such a listing has at most, and unless told otherwise.
+pub const TREE_PAGE: usize = 1_000;

@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "git-id",
             "git-pack",
             "git-serve",
+            "git-services",
             "git-wire",
             "runtime",
             "storage-node-api",
@@ -37,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("git-id", &[]),
     ("git-pack", &["git-id"]),
     ("git-serve", &["git-id", "git-pack", "git-wire"]),
+    ("git-services", &["git-id", "git-pack"]),
     ("git-wire", &["git-id"]),
     ("jepsen", &["*"]),
     ("jepsen-collection-model", &[]),
@@ -103,6 +105,7 @@ const WALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("fastcdc", &["chunking"]),
+    ("imara-diff", &["git-services"]),
     ("russh", &["frontend-ssh"]),
     ("axum", &["frontend", "devflow"]),
 ];

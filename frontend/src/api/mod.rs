@@ -5,7 +5,10 @@
 //! Only header credentials count here, never a browser's cookie.
 
 mod admin;
+mod archive;
 mod branches;
+mod commits;
+mod contents;
 mod deleted;
 mod deploy_keys;
 mod error;
@@ -15,6 +18,7 @@ mod json;
 mod keys;
 mod lookup;
 mod model;
+mod objects;
 mod paging;
 mod repositories;
 mod routes;

@@ -7,8 +7,8 @@ use http::StatusCode;
 
 use crate::api::identify::identify;
 use crate::api::{
-    ApiError, admin, branches, deleted, deploy_keys, forks, keys, repositories, search, tags,
-    tokens, users, version,
+    ApiError, admin, archive, branches, commits, contents, deleted, deploy_keys, forks, keys,
+    objects, repositories, search, tags, tokens, users, version,
 };
 use crate::request::{Area, observe, security_headers};
 use crate::site::Site;
@@ -67,6 +67,7 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
             get(branches::get),
         )
         .route("/repos/{owner}/{name}/tags", get(tags::list))
+        .merge(content())
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async {
             ApiError::new(
@@ -77,4 +78,22 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .layer(from_fn_with_state(Arc::clone(site), identify))
         .layer(from_fn(security_headers))
         .layer(from_fn_with_state((Arc::clone(site), Area("api")), observe))
+}
+
+/// What is in a repository.
+fn content() -> Router<Arc<Site>> {
+    let of = |path: &str| format!("/repos/{{owner}}/{{name}}/{path}");
+    Router::new()
+        .route(&of("archive/{*archive}"), get(archive::get))
+        .route(&of("commits"), get(commits::list))
+        .route(&of("contents"), get(contents::root))
+        .route(&of("contents/{*path}"), get(contents::get))
+        .route(&of("raw/{*path}"), get(contents::raw))
+        .route(&of("media/{*path}"), get(contents::raw))
+        .route(&of("git/blobs/{sha}"), get(objects::blob))
+        .route(&of("git/commits/{sha}"), get(commits::get))
+        .route(&of("git/refs"), get(objects::refs))
+        .route(&of("git/refs/{*prefix}"), get(objects::refs_below))
+        .route(&of("git/tags/{sha}"), get(objects::tag))
+        .route(&of("git/trees/{sha}"), get(objects::tree))
 }

@@ -7,9 +7,10 @@ use domain::{Action, Viewer};
 use git_id::ObjectId;
 use git_pack::{Kind, Objects, ReadError};
 
-use crate::api::model::{Tag, TagCommit};
+use crate::api::model::{Addresses, Tag, TagCommit};
 use crate::api::paging::Paging;
 use crate::api::{ApiError, lookup};
+use crate::content::encode;
 use crate::moment::rfc3339_at;
 use crate::repository::View;
 use crate::request::BaseUrl;
@@ -35,14 +36,10 @@ pub(super) async fn list(
     if tags.is_empty() {
         return Ok(paging.answer(&Vec::<Tag>::new(), total));
     }
-    let url = format!(
-        "{}/api/v1/repos/{}/git/commits",
-        base.as_str(),
-        row.full_name()
-    );
+    let addresses = Addresses::new(base.as_str(), &row.full_name());
     let read = view.read(&site, move |objects| {
         let describe = |(name, id, peeled): (String, ObjectId, Option<ObjectId>)| {
-            describe(objects, &url, name, id, peeled)
+            describe(objects, &addresses, name, id, peeled)
         };
         tags.into_iter()
             .map(describe)
@@ -53,7 +50,7 @@ pub(super) async fn list(
 
 fn describe(
     objects: &Objects,
-    url: &str,
+    addresses: &Addresses,
     name: String,
     id: ObjectId,
     peeled: Option<ObjectId>,
@@ -78,17 +75,18 @@ fn describe(
         || rfc3339_at(0, 0),
         |committer| rfc3339_at(committer.time, committer.offset_minutes),
     );
+    let archive = format!("{}/archive/{}", addresses.page, encode(&name));
     Ok(Tag {
         name,
         message,
         id: id.to_string(),
         commit: TagCommit {
             sha: target.to_string(),
-            url: format!("{url}/{target}"),
+            url: format!("{}/git/commits/{target}", addresses.api),
             created,
         },
-        zipball_url: "",
-        tarball_url: "",
+        zipball_url: format!("{archive}.zip"),
+        tarball_url: format!("{archive}.tar.gz"),
     })
 }
 

@@ -1,25 +1,16 @@
-use std::io;
-
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream;
 use git_serve::{Output, RepositoryError, ServeError};
 use http::{HeaderValue, StatusCode, header};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::failing::chain;
 use crate::git::GitError;
 use crate::metrics::Metrics;
-use crate::request::Fault;
+use crate::request::{Fault, body_of};
 use crate::site::Site;
-
-/// The answer broke off.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer broke off")]
-struct BrokeOff;
 
 /// Runs a service in a task of its own and streams what it says. The status is
 /// decided by what comes first: bytes, the end, or an error.
@@ -50,31 +41,11 @@ pub(super) async fn answer(
             Err(_) => unavailable().into_response(),
         };
     };
-    stream_response(
-        content_type,
-        Body::from_stream(pieces_then_end(first, pieces, end)),
-    )
-}
-
-fn pieces_then_end(
-    first: Bytes,
-    pieces: mpsc::Receiver<Bytes>,
-    end: oneshot::Receiver<Result<(), ServeError>>,
-) -> impl stream::Stream<Item = io::Result<Bytes>> + Send {
-    let state = (Some(first), pieces, Some(end));
-    stream::unfold(state, |(first, mut pieces, mut end)| async move {
-        if let Some(first) = first {
-            return Some((Ok(first), (None, pieces, end)));
-        }
-        if let Some(piece) = pieces.recv().await {
-            return Some((Ok(piece), (None, pieces, end)));
-        }
-        match end.take()?.await {
-            Ok(result) if result.as_ref().err().is_none_or(was_told) => None,
-            // An answer that is cut, not ended, cannot be taken for a whole one.
-            _ => Some((Err(io::Error::other(BrokeOff)), (None, pieces, None))),
-        }
-    })
+    let whole = async move {
+        let result = end.await;
+        result.is_ok_and(|result| result.as_ref().err().is_none_or(was_told))
+    };
+    stream_response(content_type, body_of(first, pieces, whole))
 }
 
 fn stream_response(content_type: &'static str, body: Body) -> Response {

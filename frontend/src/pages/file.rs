@@ -1,17 +1,10 @@
 use domain::Repository;
 use maud::{Markup, html};
 
+use crate::content::is_text;
 use crate::pages::browse::File;
 use crate::pages::lookup::Place;
 use crate::pages::repository::bytes;
-
-/// Bytes that are looked at to tell text from other content, as git does.
-const SNIFFED_BYTES: usize = 8000;
-
-/// Whether content is text that a page can show.
-pub(super) fn is_text(content: &[u8]) -> bool {
-    !content[..content.len().min(SNIFFED_BYTES)].contains(&0)
-}
 
 /// A file with line numbers, or why it is not shown.
 pub(super) fn card(row: &Repository, place: &Place, file: &File) -> Markup {

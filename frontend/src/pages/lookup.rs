@@ -1,6 +1,7 @@
 use domain::{Access, Action, Repository, authorize};
 use git_id::{ObjectId, RefName};
 
+pub(super) use crate::content::encode;
 use crate::pages::PageError;
 use crate::pages::visitor::Visitor;
 use crate::repository::View;
@@ -106,18 +107,4 @@ impl Place {
         }
         address
     }
-}
-
-/// Percent-encodes all of a path but its slashes and plain characters.
-pub(super) fn encode(path: &str) -> String {
-    use std::fmt::Write as _;
-    path.bytes()
-        .fold(String::with_capacity(path.len()), |mut text, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                write!(text, "%{byte:02X}").expect("writing to a string cannot fail");
-            }
-            text
-        })
 }

@@ -5,6 +5,7 @@
 //! HTML and unknown link schemes are dropped. The content policy allows no
 //! script at all.
 
+mod archive;
 mod asset;
 mod browse;
 mod error;

@@ -5,9 +5,6 @@ use http::{HeaderName, HeaderValue, header};
 pub(super) const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// What a file of a repository may do in a browser: nothing.
-pub(super) const RAW_POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
-
 /// The header with such a policy.
 pub(super) fn content_policy(policy: &'static str) -> (HeaderName, HeaderValue) {
     (

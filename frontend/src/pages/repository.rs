@@ -137,6 +137,14 @@ impl Shown<'_> {
                 }
                 a href={ (address) "/branches" } { (branches) " " (plural(branches, "branch", "branches")) }
                 a href={ (address) "/tags" } { (tags) " " (plural(tags, "tag", "tags")) }
+                @if let Some(place) = place {
+                    @let archive = format!("{address}/archive/{}", encode(&place.name));
+                    span {
+                        "Download "
+                        a href={ (archive) ".tar.gz" } { "tar.gz" } " "
+                        a href={ (archive) ".zip" } { "zip" }
+                    }
+                }
                 div.clone.end {
                     label.faint for="clone" { "Clone" }
                     input #clone type="text" readonly value={ (self.clone_url()) };

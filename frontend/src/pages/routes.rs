@@ -15,7 +15,7 @@ use crate::pages::asset::{STYLE_PATH, style};
 use crate::pages::error::PageError;
 use crate::pages::keys::KEYS_PATH;
 use crate::pages::visitor::Visitor;
-use crate::pages::{home, keys, owner, raw, refs, repository, sign_in};
+use crate::pages::{archive, home, keys, owner, raw, refs, repository, sign_in};
 use crate::request::{Area, Peer, observe, security_headers};
 use crate::site::Site;
 
@@ -34,6 +34,7 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
             get(repository::source),
         )
         .route("/{owner}/{name}/raw/{kind}/{*rest}", get(raw::raw))
+        .route("/{owner}/{name}/archive/{*archive}", get(archive::download))
         .route("/{owner}/{name}/branches", get(refs::branches))
         .route("/{owner}/{name}/tags", get(refs::tags))
         .route(STYLE_PATH, get(style))

@@ -1,8 +1,10 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{Failure, Repository as Row};
 use git_pack::{Objects, ReadError};
 use git_serve::RefSnapshot;
+use git_services::ArchiveError;
 
 use crate::failing::chain;
 use crate::repository::cache::{CacheError, Entry};
@@ -25,6 +27,9 @@ pub(crate) enum ViewError {
     /// An object could not be read.
     #[error("read objects")]
     Read(#[from] ReadError),
+    /// What was asked for cannot be archived.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
 }
 
 impl ViewError {
@@ -32,6 +37,15 @@ impl ViewError {
         match self {
             Self::Cache(error) => error.failure(),
             Self::Read(_) => Failure::Internal,
+            Self::Archive(error) => match error {
+                ArchiveError::NotATree { .. } | ArchiveError::NoSuchPath { .. } => {
+                    Failure::NotFound
+                }
+                ArchiveError::TooManyEntries { .. } | ArchiveError::TooDeep { .. } => {
+                    Failure::Invalid
+                }
+                ArchiveError::Read(_) | ArchiveError::Write(_) => Failure::Internal,
+            },
         }
     }
 }
@@ -53,20 +67,48 @@ impl View {
         &self.refs
     }
 
+    /// The objects, with all packs at hand.
+    pub(crate) async fn objects(&self, site: &Site) -> Result<Objects, ViewError> {
+        Ok(site.cache.objects(&self.entry, self.version).await?)
+    }
+
     /// Reads objects, away from the asynchronous threads.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         site: &Site,
         work: impl FnOnce(&Objects) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ViewError> {
-        let objects = site.cache.objects(&self.entry, self.version).await?;
+        self.work(site, move |objects, _| work(objects)).await
+    }
+
+    /// As [`View::read`], for what may take long: it is told when nobody waits any more.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        site: &Site,
+        work: impl FnOnce(&Objects, &AtomicBool) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ViewError> {
+        let objects = self.objects(site).await?;
+        let waiting = Waiting::default();
+        let cancel = Arc::clone(&waiting.cancel);
         let read = site
             .cache
-            .blocking("read objects", move || work(&objects))
+            .blocking("read objects", move || work(&objects, &cancel))
             .await?;
         read.map_err(|error| {
             tracing::debug!(repo.id = %self.entry.id, error = %chain(&error), "cannot read objects");
             error.into()
         })
+    }
+}
+
+/// Somebody who waits for work; when dropped, the work is told to end.
+#[derive(Debug, Default)]
+struct Waiting {
+    cancel: Arc<AtomicBool>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.cancel.store(true, Ordering::Relaxed);
     }
 }

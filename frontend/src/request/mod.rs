@@ -5,8 +5,10 @@ mod base_url;
 mod body;
 mod observe;
 mod peer;
+mod pieces;
 
 pub(crate) use base_url::BaseUrl;
 pub(crate) use body::{BodyError, BodyStream, Fault, read_body, refuse_body};
 pub(crate) use observe::{Area, RequestId, observe, security_headers};
 pub(crate) use peer::Peer;
+pub(crate) use pieces::body_of;

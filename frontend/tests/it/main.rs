@@ -6,6 +6,7 @@
 mod bad_input;
 mod cache;
 mod clone_and_push;
+mod content;
 mod faults;
 mod forge;
 mod git;

@@ -7,6 +7,7 @@
 //! their progress.
 //!
 //! * [`Objects`] reads: packs, loose objects, alternates.
+//! * [`History`] reads commits for walks, from the commit-graph where it covers them.
 //! * [`receive`] takes a pack in, as `git index-pack --stdin --fix-thin --strict` does.
 //! * [`check_connected`] says whether new refs lead only to what is there.
 //! * [`plan`] and [`Plan::write`] answer a fetch, as `git pack-objects --stdout` does.
@@ -41,15 +42,18 @@ mod staging;
 
 pub use connectivity::{ConnectivityError, check_connected};
 pub use defect::Defect;
+pub use derived::{ChangedPath, ChangedPaths};
 pub use filter::Filter;
 pub use fsck::FsckProblem;
-pub use history::{Depth, ShallowChange, ShallowError, all_wants_reach_common, shallow_boundary};
+pub use history::{
+    Depth, History, Links, ShallowChange, ShallowError, all_wants_reach_common, shallow_boundary,
+};
 pub use kind::Kind;
 pub use maintain::{
     Consolidate, MaintainError, MaintainOptions, Maintained, Maintenance, NoBitmaps,
 };
 pub use objects::{Header, Object, Objects, OpenError, ReadError};
-pub use parse::{Commit, Signature, TreeEntry};
+pub use parse::{Commit, MalformedTree, RawEntries, RawEntry, Signature, Tag, TreeEntry};
 pub use plan::{PackOptions, Plan, PlanError, Selection, WriteError, Written, not_reached, plan};
 pub use progress::{NoProgress, Progress};
 pub use reachability::Reachability;

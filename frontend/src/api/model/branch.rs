@@ -1,6 +1,7 @@
 use git_pack::{Commit, Signature};
 use serde::Serialize;
 
+use super::Verification;
 use crate::moment::rfc3339_at;
 
 /// A branch.
@@ -39,16 +40,6 @@ struct Person {
     username: &'static str,
 }
 
-/// Signatures are not verified yet.
-#[derive(Clone, Debug, Serialize)]
-struct Verification {
-    verified: bool,
-    reason: &'static str,
-    signature: &'static str,
-    signer: Option<Person>,
-    payload: &'static str,
-}
-
 impl Branch {
     pub(in crate::api) fn new(name: &str, commit: BranchCommit, user_can_push: bool) -> Self {
         Self {
@@ -76,13 +67,7 @@ impl BranchCommit {
             author: Person::of(&commit.author),
             timestamp: rfc3339_at(committer.time, committer.offset_minutes),
             committer: Person::of(committer),
-            verification: Verification {
-                verified: false,
-                reason: "gpg.error.not_signed_commit",
-                signature: "",
-                signer: None,
-                payload: "",
-            },
+            verification: Verification::of(None),
             added: None,
             removed: None,
             modified: None,

@@ -8,8 +8,8 @@ pub(in crate::api) struct Tag {
     /// The tag object, or the commit of a tag that is none.
     pub(in crate::api) id: String,
     pub(in crate::api) commit: TagCommit,
-    pub(in crate::api) zipball_url: &'static str,
-    pub(in crate::api) tarball_url: &'static str,
+    pub(in crate::api) zipball_url: String,
+    pub(in crate::api) tarball_url: String,
 }
 
 /// The commit that a tag names in the end.

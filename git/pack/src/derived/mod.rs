@@ -26,6 +26,7 @@ mod reverse;
 
 pub(crate) use bitmaps::{BitOrder, BitmapError, Bitmaps, canonical, encode_bitmaps, set_bits};
 pub(crate) use changes::{Changes, FilterVersion};
+pub use commit_graph::{ChangedPath, ChangedPaths};
 pub(crate) use commit_graph::{CommitGraph, encode_commit_graph};
 pub(crate) use commits::Commits;
 pub(crate) use file::store;

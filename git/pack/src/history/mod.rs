@@ -8,9 +8,11 @@ mod paint;
 mod ready;
 mod shallow;
 mod trees;
+mod walk;
 
 pub(crate) use graph::{Graph, NumberMap, NumberSet};
 pub(crate) use paint::{Paint, Painter};
 pub use ready::all_wants_reach_common;
 pub use shallow::{Depth, ShallowChange, ShallowError, shallow_boundary};
 pub(crate) use trees::{OldTree, TreeWalk};
+pub use walk::{History, Links};

@@ -29,7 +29,7 @@ pub(crate) use pack::{PACK_HEADER_BYTES, Pack};
 pub(crate) use reader::{Loaded, Reader};
 
 use crate::Kind;
-use crate::derived::{Bitmaps, CommitGraph};
+use crate::derived::{Bitmaps, ChangedPath, ChangedPaths, CommitGraph};
 use crate::reachability::Reachability;
 
 /// The longest delta chain that is received or followed. Git writes at most 4095.
@@ -233,11 +233,16 @@ impl Objects {
         self.inner.bitmaps.get_or_init(load).as_ref()
     }
 
+    /// What the changed-path filter of a commit knows; `None` where there is none.
+    pub fn changed_paths(&self, commit: &ObjectId) -> Option<ChangedPaths<'_>> {
+        self.commit_graph(true)?.changed_paths(commit.as_bytes())
+    }
+
     /// Whether a commit may have changed what is at a path (whose parts slashes divide),
     /// compared with its first parent. A no is certain; `None` where no changed-path filter tells.
     pub fn may_have_changed(&self, commit: &ObjectId, path: &[u8]) -> Option<bool> {
-        self.commit_graph(true)?
-            .may_have_changed(commit.as_bytes(), path)
+        let filter = self.changed_paths(commit)?;
+        Some(filter.may_contain(&ChangedPath::new(path)))
     }
 }
 

@@ -4,7 +4,9 @@ use git_id::ObjectId;
 
 use super::{Header, MAX_TAG_CHAIN, Object, Objects, Place, ReadError, Reader};
 use crate::Kind;
-use crate::parse::{Commit, EntryKind, RawEntries, TreeEntry, parse_commit, tag_target};
+use crate::parse::{
+    Commit, EntryKind, RawEntries, Tag, TreeEntry, parse_commit, parse_tag, tag_target,
+};
 
 /// Readers kept for reuse; more may be in use at a time.
 const MAX_IDLE_READERS: usize = 4;
@@ -88,6 +90,23 @@ impl Objects {
         parsed.map(Some).ok_or(ReadError::Malformed {
             id: *id,
             kind: Kind::Commit,
+        })
+    }
+
+    /// An annotated tag; `None` if there is no object of that name, or it is something else.
+    ///
+    /// # Errors
+    ///
+    /// It is damaged or malformed.
+    pub fn tag(&self, id: &ObjectId) -> Result<Option<Tag>, ReadError> {
+        let object = self.read(id)?;
+        let Some(object) = object.filter(|object| object.kind == Kind::Tag) else {
+            return Ok(None);
+        };
+        let parsed = parse_tag(&object.data, self.hash());
+        parsed.map(Some).ok_or(ReadError::Malformed {
+            id: *id,
+            kind: Kind::Tag,
         })
     }
 

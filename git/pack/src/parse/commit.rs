@@ -89,7 +89,7 @@ fn committer_time(headers: &[u8]) -> i64 {
     }
 }
 
-fn signature(line: &[u8]) -> Signature {
+pub(super) fn signature(line: &[u8]) -> Signature {
     let Some(close) = line.iter().rposition(|byte| *byte == b'>') else {
         return Signature {
             name: line.to_vec(),

@@ -10,6 +10,7 @@ mod tree;
 
 pub use commit::{Commit, Signature};
 pub(crate) use commit::{CommitLinks, commit_links, parse_commit};
-pub(crate) use tag::tag_target;
-pub use tree::TreeEntry;
-pub(crate) use tree::{EntryKind, RawEntries, RawEntry, entry_order};
+pub use tag::Tag;
+pub(crate) use tag::{parse_tag, tag_target};
+pub(crate) use tree::{EntryKind, entry_order};
+pub use tree::{MalformedTree, RawEntries, RawEntry, TreeEntry};

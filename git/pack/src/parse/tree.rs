@@ -26,10 +26,13 @@ pub(crate) enum EntryKind {
 
 /// An entry, borrowed from the tree's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RawEntry<'a> {
-    pub(crate) mode: u32,
-    pub(crate) name: &'a [u8],
-    pub(crate) id: &'a [u8],
+pub struct RawEntry<'a> {
+    /// The file mode as git stores it.
+    pub mode: u32,
+    /// The name.
+    pub name: &'a [u8],
+    /// The bytes of the object's id.
+    pub id: &'a [u8],
     /// All of the entry.
     pub(crate) raw: &'a [u8],
 }
@@ -45,7 +48,8 @@ impl RawEntry<'_> {
         }
     }
 
-    pub(crate) fn object_id(&self) -> ObjectId {
+    /// The object; of another repository for a submodule.
+    pub fn object_id(&self) -> ObjectId {
         ObjectId::from_bytes(self.id).expect("an entry's id has the length of the repository's ids")
     }
 }
@@ -53,17 +57,18 @@ impl RawEntry<'_> {
 /// The entries of a tree in their order; ends with an error at the first that is
 /// malformed.
 #[derive(Clone)]
-pub(crate) struct RawEntries<'a> {
+pub struct RawEntries<'a> {
     rest: &'a [u8],
     id_length: usize,
 }
 
 /// A tree that git could not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MalformedTree;
+pub struct MalformedTree;
 
 impl<'a> RawEntries<'a> {
-    pub(crate) const fn new(data: &'a [u8], hash: HashKind) -> Self {
+    /// The entries of a tree's content.
+    pub const fn new(data: &'a [u8], hash: HashKind) -> Self {
         Self {
             rest: data,
             id_length: hash.len_bytes(),

@@ -130,16 +130,50 @@ impl FilterBuilder {
     }
 }
 
-/// Whether a filter says that a path may have changed; an empty one knows nothing.
-pub(super) fn may_contain(version: FilterVersion, filter: &[u8], path: &[u8]) -> bool {
-    let mut places = PathKey::new(version, path).places(filter.len().max(1));
-    filter.is_empty() || places.all(|(byte, bit)| filter[byte] & bit != 0)
+/// A path, made ready to be looked for in many filters.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangedPath {
+    v1: PathKey,
+    v2: PathKey,
+}
+
+impl ChangedPath {
+    /// A path, whose parts slashes divide.
+    pub fn new(path: &[u8]) -> Self {
+        Self {
+            v1: PathKey::new(FilterVersion::V1, path),
+            v2: PathKey::new(FilterVersion::V2, path),
+        }
+    }
+}
+
+/// The paths that a commit may have changed, compared with its first parent.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangedPaths<'a> {
+    version: FilterVersion,
+    filter: &'a [u8],
+}
+
+impl<'a> ChangedPaths<'a> {
+    pub(super) const fn new(version: FilterVersion, filter: &'a [u8]) -> Self {
+        Self { version, filter }
+    }
+
+    /// Whether the commit may have changed a path; a no is certain. An empty filter knows nothing.
+    pub fn may_contain(&self, path: &ChangedPath) -> bool {
+        let key = match self.version {
+            FilterVersion::V1 => path.v1,
+            FilterVersion::V2 => path.v2,
+        };
+        let mut places = key.places(self.filter.len().max(1));
+        self.filter.is_empty() || places.all(|(byte, bit)| self.filter[byte] & bit != 0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::murmur::FilterVersion;
-    use super::{FilterBuilder, Filters, may_contain};
+    use super::{ChangedPath, ChangedPaths, FilterBuilder, Filters};
 
     #[test]
     fn what_was_added_is_found_and_little_else() {
@@ -153,7 +187,11 @@ mod tests {
         builder.finish(&mut filters);
         (0..=512).for_each(|at: u32| builder.add_file(&at.to_be_bytes()));
         builder.finish(&mut filters);
-        let found = |at, path: &str| may_contain(version, filters.get(at), path.as_bytes());
+        let may_contain = |filter: &[u8], path: &str| {
+            let path = ChangedPath::new(path.as_bytes());
+            ChangedPaths::new(version, filter).may_contain(&path)
+        };
+        let found = |at, path: &str| may_contain(filters.get(at), path);
         assert!(paths.iter().all(|path| found(0, path)));
         let wrong = (0..1000)
             .filter(|at| found(0, &format!("other{at}")))
@@ -162,6 +200,6 @@ mod tests {
         assert_eq!((filters.get(0).len(), filters.get(1)), (125, &[0][..]));
         assert!(!found(1, "dir"));
         assert_eq!(filters.get(2), [0xff], "too many to tell");
-        assert!(found(2, "anything") && may_contain(version, &[], b"anything"));
+        assert!(found(2, "anything") && may_contain(&[], "anything"));
     }
 }

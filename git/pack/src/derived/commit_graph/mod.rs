@@ -9,6 +9,7 @@ use std::path::Path;
 
 use git_id::HashKind;
 
+pub use filter::{ChangedPath, ChangedPaths};
 pub(crate) use filter::{FilterBuilder, Filters};
 pub(crate) use write::encode_commit_graph;
 
@@ -145,15 +146,15 @@ impl CommitGraph {
         Some(())
     }
 
-    /// Whether a commit may have changed a path, compared with its first parent; `None` if
+    /// The filter of the paths that a commit changed, compared with its first parent; `None` if
     /// that is not known.
-    pub(crate) fn may_have_changed(&self, id: &[u8], path: &[u8]) -> Option<bool> {
+    pub(crate) fn changed_paths(&self, id: &[u8]) -> Option<ChangedPaths<'_>> {
         let filters = self.filters.as_ref()?;
         let position = self.position(id)?;
         let end = |at: u32| number_at(&self.content, &filters.ends, at);
         let start = position.checked_sub(1).map_or(Some(0), end)? as usize;
         let filter = self.content[filters.bytes.clone()].get(start..end(position)? as usize)?;
-        Some(filter::may_contain(filters.version, filter, path))
+        Some(ChangedPaths::new(filters.version, filter))
     }
 }
 
@@ -186,7 +187,7 @@ mod tests {
     use super::super::chunks::{assemble, numbers};
     use super::super::file::{Summed, seal, unseal};
     use super::super::id_table::fanout;
-    use super::{CommitGraph, FLAG, NO_PARENT};
+    use super::{ChangedPath, CommitGraph, FLAG, NO_PARENT};
 
     fn id(byte: u8) -> ObjectId {
         ObjectId::from_bytes(&[byte; 20]).unwrap()
@@ -251,7 +252,9 @@ mod tests {
             if let Some(graph) = read(damaged) {
                 let positions = (0..graph.ids.count()).map(|at| graph.row(at).is_some());
                 let _ = positions.count();
-                let _ = graph.may_have_changed(id(9).as_bytes(), b"path");
+                let filter = graph.changed_paths(id(9).as_bytes());
+                let path = ChangedPath::new(b"path");
+                let _ = filter.map(|filter| filter.may_contain(&path));
             }
         }
     }

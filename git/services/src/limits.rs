@@ -1,0 +1,16 @@
+//! The bounds of what a service does for one request.
+
+/// The largest `.gitattributes` that counts, in bytes.
+pub const ATTRIBUTES_BYTES: u64 = 1 << 20;
+
+/// The deepest that directories are followed.
+pub const TREE_DEPTH: usize = 2048;
+
+/// The most entries of an archive. A zip's directory is kept in memory until its end.
+pub const ARCHIVE_ENTRIES: usize = 4 << 20;
+
+/// The largest file that is looked at to tell whether it was renamed and changed, in bytes.
+pub const SIMILARITY_BYTES: u64 = 8 << 20;
+
+/// The largest file that is compared line by line, in bytes; a larger one counts as binary.
+pub const DIFF_BYTES: u64 = 32 << 20;

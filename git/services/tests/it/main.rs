@@ -1,0 +1,9 @@
+//! The services compared with git itself.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod archive;
+mod diff;
+mod fixture;
+mod histories;
+mod history;
