@@ -134,6 +134,12 @@ pub const READY_PATIENCE: Duration = Duration::from_secs(2);
 /// repositories taken up.
 pub const CHORES_EVERY: Duration = Duration::from_secs(60);
 
+/// Words of `git archive --remote`.
+pub const ARCHIVE_ARGUMENTS: usize = 256;
+
+/// Their bytes.
+pub const ARCHIVE_ARGUMENT_BYTES: usize = 64 << 10;
+
 /// Pieces of an archive that may wait for a slow client, 64 KiB each at most.
 pub const ARCHIVE_PIECES: usize = 8;
 

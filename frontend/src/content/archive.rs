@@ -18,7 +18,7 @@ use crate::request::{Peer, body_of};
 use crate::site::Site;
 
 /// Ends itself when nobody takes what it writes.
-static NEVER: AtomicBool = AtomicBool::new(false);
+pub(crate) static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Which archive is asked for.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl ArchiveFailure {
 }
 
 /// Hands on what is written, and fails once nobody takes it.
-struct Pipe(mpsc::Sender<Bytes>);
+pub(crate) struct Pipe(pub(crate) mpsc::Sender<Bytes>);
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -5,7 +5,7 @@ mod encode;
 mod raw;
 mod revision;
 
-pub(crate) use archive::{ArchiveFailure, Asked, archive};
+pub(crate) use archive::{ArchiveFailure, Asked, NEVER, Pipe, archive};
 pub(crate) use encode::encode;
 pub(crate) use raw::{RawFile, is_text};
 pub(crate) use revision::{Revision, resolve, resolve_text};

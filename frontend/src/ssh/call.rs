@@ -10,6 +10,7 @@ use crate::admission::Tenant;
 use crate::git::{Asked, GitError, Needs, Target, resolve};
 use crate::request::Peer;
 use crate::site::Site;
+use crate::ssh::archive::archive;
 use crate::ssh::fetch::fetch;
 use crate::ssh::lfs;
 use crate::ssh::push::push;
@@ -68,10 +69,7 @@ pub(super) async fn serve(site: &Site, call: Call<'_, Caller>) -> Status {
             Verb::ReceivePack => push(served).await,
             Verb::LfsAuthenticate => lfs::authenticate(served, operation(&command)).await,
             Verb::LfsTransfer => lfs::transfer(served, operation(&command)).await,
-            Verb::UploadArchive => Err(GitError::new(
-                StatusCode::NOT_IMPLEMENTED,
-                "git archive --remote is not served yet: clone with --depth=1 instead",
-            )),
+            Verb::UploadArchive => archive(served).await,
         }
     };
     match running.instrument(span.clone()).await {

@@ -9,6 +9,7 @@
 //! Not here: the protocol, its limits for one connection and the commands' words
 //! (`frontend-ssh`), and the limits of work (`admission`).
 
+mod archive;
 mod call;
 mod config;
 mod door;

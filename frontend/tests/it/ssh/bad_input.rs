@@ -21,7 +21,7 @@ async fn nothing_but_gits_commands_is_run() {
         ("git-upload-pack 'a/b'; id", "plain, properly quoted words"),
         ("git-upload-pack $(id)", "plain, properly quoted words"),
         ("git-upload-pack a", "use OWNER/NAME.git"),
-        ("git-upload-archive 'alice/r.git'", "not served yet"),
+        ("git-upload-archive 'alice/r.git'", "repository not found"),
         ("git-lfs-authenticate alice/r.git remove", "or lock"),
         (
             "git-lfs-transfer alice/r.git download",

@@ -1,6 +1,7 @@
 //! SSH, with the real clients: git, ssh and ssh-keygen.
 
 mod access;
+mod archive;
 mod bad_input;
 mod certificates;
 mod client;
