@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::forge::TestForge;
 use crate::git::{fails, git};
-use crate::http::Request;
+use crate::http::{Answer, Request};
 use crate::lfs::{bytes, oid, with_large_file};
 use crate::ssh::client::{KeyFile, here, url};
 
@@ -73,6 +73,38 @@ async fn a_file_is_locked_over_ssh() {
     assert_eq!(run(&["lfs", "locks"]).await, "");
 }
 
+/// A repository of alice's that has one large file, sent by hand.
+async fn with_object(forge: &TestForge, name: &str) {
+    let work = forge.path(name);
+    with_large_file(&work, &bytes(9, 5000)).await;
+    let address = forge.url("alice", &format!("alice/{name}.git"));
+    let push = [
+        "push",
+        "-q",
+        "--no-verify",
+        &address,
+        "HEAD:refs/heads/main",
+    ];
+    git(&work, &push).await;
+    let id = oid(&bytes(9, 5000));
+    let path = format!("/alice/{name}.git/info/lfs/objects/{id}/5000");
+    let put = Request::new("PUT", &path).by("alice");
+    let put = put.body("application/octet-stream", bytes(9, 5000));
+    assert_eq!(forge.send(put).await.status, 200);
+}
+
+/// Asks for that file over HTTP.
+async fn ask(forge: &TestForge, name: &str, operation: &str, shown: &str) -> Answer {
+    let body = json!({
+        "operation": operation,
+        "objects": [{ "oid": oid(&bytes(9, 5000)), "size": 5000 }],
+    });
+    let path = format!("/alice/{name}.git/info/lfs/objects/batch");
+    let request = Request::new("POST", &path).header("Authorization", shown);
+    let request = request.body("application/vnd.git-lfs+json", body.to_string());
+    forge.send(request).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_key_is_given_for_http_is_for_one_repository_and_ends_with_the_key() {
     let forge = TestForge::start_with(|config| {
@@ -80,80 +112,47 @@ async fn what_a_key_is_given_for_http_is_for_one_repository_and_ends_with_the_ke
     })
     .await;
     let (alice, key) = KeyFile::of_alice(&forge).await;
-    for name in ["project", "other"] {
-        let work = forge.path(name);
-        with_large_file(&work, &bytes(9, 5000)).await;
-        let push = forge.url("alice", &format!("alice/{name}.git"));
-        git(&work, &["-c", "lfs.locksverify=false", "init", "-q"]).await;
-        let path = format!(
-            "/alice/{name}.git/info/lfs/objects/{}/5000",
-            oid(&bytes(9, 5000))
-        );
-        let plain = ["push", "-q", "--no-verify", &push, "HEAD:refs/heads/main"];
-        git(&work, &plain).await;
-        let put = Request::new("PUT", &path).by("alice");
-        let put = put.body("application/octet-stream", bytes(9, 5000));
-        assert_eq!(forge.send(put).await.status, 200);
-    }
-    let asked = key
-        .ssh(
-            &forge,
-            &[],
-            &["git-lfs-authenticate alice/project.git download"],
-        )
-        .await;
+    with_object(&forge, "project").await;
+    with_object(&forge, "other").await;
+    let command = "git-lfs-authenticate alice/project.git download";
+    let asked = key.ssh(&forge, &[], &[command]).await;
     assert!(asked.status.success(), "{asked:?}");
     let given: Value = serde_json::from_slice(&asked.stdout).unwrap();
-    assert_eq!(
-        given["href"],
-        "http://forge.example/alice/project.git/info/lfs"
-    );
-    let shown = given["header"]["Authorization"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let ask = async |name: &str, operation: &str, shown: &str| {
-        let body = json!({
-            "operation": operation,
-            "objects": [{ "oid": oid(&bytes(9, 5000)), "size": 5000 }],
-        });
-        let path = format!("/alice/{name}.git/info/lfs/objects/batch");
-        let request = Request::new("POST", &path).header("Authorization", shown);
-        forge
-            .send(request.body("application/vnd.git-lfs+json", body.to_string()))
-            .await
-    };
-    let answer = ask("project", "download", &shown).await;
+    let root = "http://forge.example/alice/project.git/info/lfs";
+    assert_eq!(given["href"], root);
+    let shown = given["header"]["Authorization"].as_str().unwrap();
+    let answer = ask(&forge, "project", "download", shown).await;
     assert_eq!(answer.status, 200);
     let action = answer.json()["objects"][0]["actions"]["download"].clone();
-    assert_eq!(action["header"]["Authorization"], shown.as_str());
+    assert_eq!(action["header"]["Authorization"], shown);
     let path = action["href"].as_str().unwrap();
     let path = path.strip_prefix("http://forge.example").unwrap();
-    let had = Request::get(path).header("Authorization", &shown);
+    let had = Request::get(path).header("Authorization", shown);
     assert_eq!(forge.send(had).await.body, bytes(9, 5000));
 
-    assert_eq!(ask("project", "upload", &shown).await.status, 401);
-    assert_eq!(ask("other", "download", &shown).await.status, 401);
-    let forged = format!("{}A", &shown[..shown.len() - 1]);
-    let forged = if forged == shown {
-        format!("{}B", &shown[..shown.len() - 1])
-    } else {
-        forged
+    let last = match shown.ends_with('A') {
+        true => 'B',
+        false => 'A',
     };
-    assert_eq!(ask("project", "download", &forged).await.status, 401);
+    let forged = format!("{}{last}", &shown[..shown.len() - 1]);
+    for (name, operation, shown) in [
+        ("project", "upload", shown),
+        ("other", "download", shown),
+        ("project", "download", &forged),
+    ] {
+        let refused = ask(&forge, name, operation, shown).await;
+        assert_eq!(refused.status, 401, "{name} {operation}");
+    }
     let owner = domain::keys::KeyOwner::Account(alice.id);
     let all = domain::Slice {
         limit: 1,
         offset: 0,
     };
     let mine = forge.forge.keys.list(owner, all).await.unwrap();
-    forge
-        .forge
-        .keys
-        .remove(owner, mine.items[0].id)
-        .await
-        .unwrap();
-    assert_eq!(ask("project", "download", &shown).await.status, 401);
+    let removed = forge.forge.keys.remove(owner, mine.items[0].id).await;
+    removed.unwrap();
+    let late = ask(&forge, "project", "download", shown).await;
+    assert_eq!(late.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
