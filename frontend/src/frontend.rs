@@ -85,6 +85,7 @@ impl Frontend {
             registry,
             cache: Arc::new(cache),
             names: KnownNames::default(),
+            results: git_services::Cache::default(),
             throttle: Throttle::default(),
             fetches,
             pushes,

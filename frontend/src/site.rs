@@ -23,6 +23,8 @@ pub(crate) struct Site {
     pub(crate) registry: Arc<Registry>,
     pub(crate) cache: Arc<PackCache>,
     pub(crate) names: KnownNames,
+    /// What was computed from objects.
+    pub(crate) results: git_services::Cache,
     pub(crate) throttle: Throttle,
     pub(crate) fetches: Admission,
     pub(crate) pushes: Admission,

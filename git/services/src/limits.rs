@@ -14,3 +14,12 @@ pub const SIMILARITY_BYTES: u64 = 8 << 20;
 
 /// The largest file that is compared line by line, in bytes; a larger one counts as binary.
 pub const DIFF_BYTES: u64 = 32 << 20;
+
+/// About how many bytes of results are remembered.
+pub const CACHE_BYTES: usize = 64 << 20;
+
+/// Commits that are looked at to find those that changed a directory's entries last.
+pub const LAST_CHANGE_COMMITS: usize = 200_000;
+
+/// Files and directories of a tree that are looked at to tell its languages.
+pub const LANGUAGE_FILES: usize = 500_000;

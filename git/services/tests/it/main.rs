@@ -7,3 +7,4 @@ mod diff;
 mod fixture;
 mod histories;
 mod history;
+mod languages;
