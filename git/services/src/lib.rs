@@ -10,11 +10,13 @@
 //! * [`last_changes`] lists a directory with the commit that changed each entry last; [`log`], [`compare`] and
 //!   [`merge_bases`] answer what else is asked of history.
 //! * [`diff_trees`], [`diff_file`] and [`write_patch`] say what changed, as `git diff` does.
+//! * [`blame`] says which commit each line of a file is from; [`search`] looks for text in files.
 //! * [`languages`] counts how much of a tree is in which.
 //! * [`list_tree`] lists a tree with what is below it, [`signed`] takes a signature out of its object.
 
 mod archive;
 mod attributes;
+mod blame;
 mod cache;
 mod cancel;
 mod diff;
@@ -22,11 +24,13 @@ mod history;
 mod languages;
 pub mod limits;
 mod mode;
+mod search;
 mod services;
 mod signed;
 mod tree;
 
 pub use archive::{ArchiveError, ArchiveOptions, Format, archive};
+pub use blame::{BlameError, BlamedLines, blame};
 pub use cache::Cache;
 pub use diff::{
     Change, DiffOptions, FileChange, FileDiff, Hunk, HunkLine, LineKind, LineOptions, PatchError,
@@ -37,6 +41,7 @@ pub use history::{
 };
 pub use languages::{LanguageSize, languages};
 pub use mode::Mode;
+pub use search::{Found, FoundLine, SearchError, SearchOptions, search};
 pub use services::{CachedServices, Services};
 pub use signed::{Signed, signed};
 pub use tree::{PathEntry, TreeListing, list_tree};

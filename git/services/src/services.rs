@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -6,12 +7,14 @@ use git_id::ObjectId;
 use git_pack::{Objects, ReadError};
 
 use crate::archive::{ArchiveError, ArchiveOptions, archive};
+use crate::blame::{BlameError, BlamedLines, blame};
 use crate::cache::{Cache, Cached, Key};
 use crate::diff::{DiffOptions, FileChange, FileDiff, LineOptions, diff_file, diff_trees};
 use crate::history::{
     Comparison, LastChange, LogOptions, LogPage, compare, count, last_changes, log, merge_bases,
 };
 use crate::languages::{LanguageSize, languages};
+use crate::search::{Found, SearchError, SearchOptions, search};
 use crate::tree::{TreeListing, list_tree};
 
 /// What can be asked of a repository's objects. Every method may block for long, and ends early, with
@@ -115,6 +118,29 @@ pub trait Services {
         options: &DiffOptions,
     ) -> Result<Vec<FileChange>, ReadError> {
         diff_trees(self.objects(), before, after, options, self.cancel())
+    }
+
+    /// See [`blame`](fn@blame).
+    ///
+    /// # Errors
+    ///
+    /// See [`BlameError`].
+    fn blame(
+        &self,
+        commit: &ObjectId,
+        path: &[u8],
+        lines: Option<Range<u32>>,
+    ) -> Result<Vec<BlamedLines>, BlameError> {
+        blame(self.objects(), commit, path, lines, self.cancel())
+    }
+
+    /// See [`search`](fn@search).
+    ///
+    /// # Errors
+    ///
+    /// See [`SearchError`].
+    fn search(&self, tree: &ObjectId, options: &SearchOptions) -> Result<Found, SearchError> {
+        search(self.objects(), tree, options, self.cancel())
     }
 
     /// See [`diff_file`].
