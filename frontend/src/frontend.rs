@@ -81,6 +81,7 @@ impl Frontend {
             cache: Arc::new(cache),
             names: KnownNames::default(),
             lfs: LfsSecret::default(),
+            results: git_services::Cache::default(),
             throttle: Throttle::default(),
             fetches,
             pushes,

@@ -154,3 +154,15 @@ pub const TREE_ENTRIES: usize = 100_000;
 
 /// How many entries a page of such a listing has at most, and unless told otherwise.
 pub const TREE_PAGE: usize = 1_000;
+
+/// Files of a commit or comparison whose lines are compared.
+pub const CHANGED_FILES: usize = 300;
+
+/// Lines of one comparison that a page shows.
+pub const SHOWN_LINES: usize = 10_000;
+
+/// The largest patch that is sent, in bytes.
+pub const PATCH_BYTES: usize = 32 << 20;
+
+/// Commits of a comparison that are described.
+pub const COMPARED_COMMITS: usize = 250;

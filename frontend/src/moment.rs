@@ -38,6 +38,25 @@ pub(crate) fn rfc3339_at(seconds: i64, offset_minutes: i32) -> String {
     )
 }
 
+/// The same as mails have it (RFC 2822).
+pub(crate) fn rfc2822(seconds: i64, offset_minutes: i32) -> String {
+    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let text = rfc3339_at(seconds, offset_minutes);
+    let offset = match text.get(19..) {
+        Some("Z") | None => "+0000".to_owned(),
+        Some(offset) => offset.replace(':', ""),
+    };
+    let local = seconds.saturating_add(i64::from(offset_minutes) * 60);
+    let weekday = WEEKDAYS[local.div_euclid(SECONDS_PER_DAY).rem_euclid(7) as usize];
+    let month: usize = text[5..7].parse().unwrap_or(1);
+    let day = text[8..10].trim_start_matches('0');
+    let (month, year, time) = (MONTHS[month - 1], &text[..4], &text[11..19]);
+    format!("{weekday}, {day} {month} {year} {time} {offset}")
+}
+
 /// The day alone, in UTC.
 pub(crate) fn day(seconds: i64) -> String {
     rfc3339_at(seconds, 0)[..10].to_owned()
@@ -67,7 +86,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 mod tests {
     use storage_node_api::Timestamp;
 
-    use super::{day, rfc3339, rfc3339_at};
+    use super::{day, rfc2822, rfc3339, rfc3339_at};
 
     #[test]
     fn times_are_those_of_the_calendar() {
@@ -88,5 +107,12 @@ mod tests {
         for extreme in [i64::MIN, i64::MAX] {
             assert_eq!(rfc3339_at(extreme, 0).len(), 20);
         }
+    }
+
+    #[test]
+    fn mails_have_times_as_git_writes_them() {
+        let time = rfc2822(1_600_000_000, 120);
+        assert_eq!(time, "Sun, 13 Sep 2020 14:26:40 +0200");
+        assert_eq!(rfc2822(0, 0), "Thu, 1 Jan 1970 00:00:00 +0000");
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Site {
     pub(crate) cache: Arc<PackCache>,
     pub(crate) names: KnownNames,
     pub(crate) lfs: LfsSecret,
+    /// What was computed from objects.
+    pub(crate) results: git_services::Cache,
     pub(crate) throttle: Throttle,
     pub(crate) fetches: Admission,
     pub(crate) pushes: Admission,

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -7,7 +6,7 @@ use axum::{Extension, Json};
 use domain::{Action, Viewer};
 use git_id::ObjectId;
 use git_pack::{Kind, Objects, ReadError};
-use git_services::{LastChange, LogOptions, Mode, last_changes, log};
+use git_services::{LastChange, LogOptions, Mode, Services};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
@@ -60,7 +59,7 @@ pub(super) async fn get(
         revision,
         addresses,
     };
-    let found = view.work(&site, move |objects, cancel| looker.look(objects, cancel));
+    let found = view.work(&site, move |services| looker.look(services));
     match found.await?.ok_or_else(ApiError::not_found)? {
         Found::One(contents) => Ok(Json(contents).into_response()),
         Found::Many(contents) => Ok(Json(contents).into_response()),
@@ -80,7 +79,8 @@ struct Looker {
 }
 
 impl Looker {
-    fn look(&self, objects: &Objects, cancel: &AtomicBool) -> Result<Option<Found>, ReadError> {
+    fn look(&self, services: &dyn Services) -> Result<Option<Found>, ReadError> {
+        let objects = services.objects();
         let tip = &self.revision.tip;
         let header = objects.header(tip)?;
         if header.is_none_or(|header| header.kind != Kind::Commit) {
@@ -104,24 +104,23 @@ impl Looker {
                     limit: 1,
                     ..LogOptions::default()
                 };
-                let last = log(objects, tip, &options, cancel)?;
-                let commit = last.commits.first().copied().unwrap_or(*tip);
+                let commit = services.log(tip, &options)?.commits.first().copied();
                 let change = LastChange { entry, commit };
                 let one = self.describe(objects, &self.path, &change, true)?;
                 Ok(Some(Found::One(Box::new(one))))
             }
             None => {
-                let Some(changes) = last_changes(objects, tip, path, cancel)? else {
+                let Some(changes) = services.last_changes(tip, path)? else {
                     return Ok(None);
                 };
                 let mut many = Vec::with_capacity(changes.len());
-                for change in changes {
+                for change in changes.iter() {
                     let name = String::from_utf8_lossy(&change.entry.name);
                     let path = match self.path.as_str() {
                         "" => name.into_owned(),
                         directory => format!("{directory}/{name}"),
                     };
-                    many.push(self.describe(objects, &path, &change, false)?);
+                    many.push(self.describe(objects, &path, change, false)?);
                 }
                 Ok(Some(Found::Many(many)))
             }
@@ -149,7 +148,10 @@ impl Looker {
             Mode::Link => objects.read(id)?.map(|link| link.data),
             _ => None,
         };
-        let commit = objects.commit(&change.commit)?;
+        let commit = match &change.commit {
+            Some(commit) => objects.commit(commit)?,
+            None => None,
+        };
         let revision = encode(&self.revision.name);
         let encoded = encode(path);
         let (api, page) = (&self.addresses.api, &self.addresses.page);
@@ -163,7 +165,7 @@ impl Looker {
             name: path.rsplit('/').next().unwrap_or_default().to_owned(),
             path: path.to_owned(),
             sha: id.to_string(),
-            last_commit_sha: Some(change.commit.to_string()),
+            last_commit_sha: change.commit.map(|commit| commit.to_string()),
             last_committer_date: commit.as_ref().map(|commit| date(&commit.committer)),
             last_author_date: commit.as_ref().map(|commit| date(&commit.author)),
             kind: match mode {

@@ -16,6 +16,7 @@ mod forks;
 mod identify;
 mod json;
 mod keys;
+mod languages;
 mod lookup;
 mod model;
 mod objects;

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::{Action, Repository, Viewer};
 use git_id::ObjectId;
 use git_pack::{Kind, Objects, ReadError};
-use git_services::{Mode, PathEntry, list_tree, signed};
+use git_services::{Mode, PathEntry, Services, signed};
 use serde::Deserialize;
 
 use crate::api::model::{
@@ -49,11 +49,12 @@ pub(super) async fn tree(
         .is_some_and(|recursive| matches!(recursive.as_str(), "1" | "true"));
     let page = asked.page.unwrap_or(1).max(1);
     let per_page = asked.per_page.unwrap_or(TREE_PAGE).clamp(1, TREE_PAGE);
-    let read = view.work(&site, move |objects, cancel| {
+    let read = view.work(&site, move |services| {
+        let objects = services.objects;
         let Some(id) = tree_of(objects, &tip)? else {
             return Ok(None);
         };
-        let listing = list_tree(objects, &id, recursive, TREE_ENTRIES, cancel)?;
+        let listing = services.list_tree(&id, recursive, TREE_ENTRIES)?;
         let total_count = listing.entries.len();
         let skip = (page - 1).saturating_mul(per_page);
         let shown = listing.entries.iter().skip(skip).take(per_page);

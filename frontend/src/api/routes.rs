@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::api::identify::identify;
 use crate::api::{
     ApiError, admin, archive, branches, commits, contents, deleted, deploy_keys, forks, keys,
-    objects, repositories, search, tags, tokens, users, version,
+    languages, objects, repositories, search, tags, tokens, users, version,
 };
 use crate::request::{Area, observe, security_headers};
 use crate::site::Site;
@@ -86,8 +86,10 @@ fn content() -> Router<Arc<Site>> {
     Router::new()
         .route(&of("archive/{*archive}"), get(archive::get))
         .route(&of("commits"), get(commits::list))
+        .route(&of("compare/{*basehead}"), get(commits::compare))
         .route(&of("contents"), get(contents::root))
         .route(&of("contents/{*path}"), get(contents::get))
+        .route(&of("languages"), get(languages::get))
         .route(&of("raw/{*path}"), get(contents::raw))
         .route(&of("media/{*path}"), get(contents::raw))
         .route(&of("git/blobs/{sha}"), get(objects::blob))

@@ -1,7 +1,10 @@
 //! What is at a path of a commit.
 
+use std::collections::HashMap;
+
 use git_id::ObjectId;
-use git_pack::{Kind, Objects, ReadError};
+use git_pack::{Commit, Kind, Objects, ReadError};
+use git_services::Services;
 
 use crate::limits::{README_BYTES, SHOWN_ENTRIES};
 
@@ -39,7 +42,7 @@ pub(super) struct Directory {
 }
 
 /// What is shown of a commit.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct CommitLine {
     pub(super) id: ObjectId,
     pub(super) author: String,
@@ -48,12 +51,25 @@ pub(super) struct CommitLine {
     pub(super) time: i64,
 }
 
+impl CommitLine {
+    pub(super) fn new(id: ObjectId, commit: &Commit) -> Self {
+        Self {
+            id,
+            author: String::from_utf8_lossy(&commit.author.name).into_owned(),
+            subject: first_line(&commit.message),
+            time: commit.committer.time,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: String,
     pub(super) kind: EntryKind,
     /// Bytes, of files only.
     pub(super) size: Option<u64>,
+    /// The commit that changed it last, if that was found.
+    pub(super) last: Option<CommitLine>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,11 +96,12 @@ pub(super) struct File {
 /// Looks at a path of a commit; `None` if there is nothing, or no commit. A
 /// file of more than `limit` bytes is not read.
 pub(super) fn look(
-    objects: &Objects,
+    services: &dyn Services,
     tip: ObjectId,
     path: &str,
     limit: u64,
 ) -> Result<Option<Found>, ReadError> {
+    let objects = services.objects();
     let is_commit = objects
         .header(&tip)?
         .is_some_and(|header| header.kind == Kind::Commit);
@@ -104,13 +121,9 @@ pub(super) fn look(
             Some(entry) => return Ok(file(objects, &entry.id, limit)?.map(Found::File)),
         }
     };
-    let line = CommitLine {
-        id: tip,
-        author: String::from_utf8_lossy(&commit.author.name).into_owned(),
-        subject: first_line(&commit.message),
-        time: commit.committer.time,
-    };
-    directory(objects, &tree, line).map(|found| found.map(Found::Directory))
+    let line = CommitLine::new(tip, &commit);
+    let found = directory(services, &tree, path, line)?;
+    Ok(found.map(Found::Directory))
 }
 
 fn file(objects: &Objects, id: &ObjectId, limit: u64) -> Result<Option<File>, ReadError> {
@@ -129,10 +142,12 @@ fn file(objects: &Objects, id: &ObjectId, limit: u64) -> Result<Option<File>, Re
 }
 
 fn directory(
-    objects: &Objects,
+    services: &dyn Services,
     tree: &ObjectId,
+    path: &str,
     commit: CommitLine,
 ) -> Result<Option<Directory>, ReadError> {
+    let objects = services.objects();
     let Some(mut all) = objects.tree(tree)? else {
         return Ok(None);
     };
@@ -155,6 +170,7 @@ fn directory(
         None => None,
     };
     let more = all.len().saturating_sub(SHOWN_ENTRIES);
+    let last = last_commits(services, &commit.id, path)?;
     let mut entries = Vec::new();
     for entry in all.into_iter().take(SHOWN_ENTRIES) {
         let kind = kind(entry.mode);
@@ -166,6 +182,7 @@ fn directory(
             name: name(&entry.name),
             kind,
             size,
+            last: last.get(&entry.name).cloned(),
         });
     }
     Ok(Some(Directory {
@@ -174,6 +191,28 @@ fn directory(
         more,
         readme,
     }))
+}
+
+/// The commits that changed the entries of a directory last, by their names.
+fn last_commits(
+    services: &dyn Services,
+    tip: &ObjectId,
+    path: &str,
+) -> Result<HashMap<Vec<u8>, CommitLine>, ReadError> {
+    let (mut lines, mut last) = (HashMap::new(), HashMap::new());
+    let changes = services.last_changes(tip, path.as_bytes())?;
+    for change in changes.iter().flat_map(|changes| changes.iter()) {
+        let Some(id) = change.commit else { continue };
+        if !lines.contains_key(&id)
+            && let Some(commit) = services.objects().commit(&id)?
+        {
+            lines.insert(id, CommitLine::new(id, &commit));
+        }
+        if let Some(line) = lines.get(&id) {
+            last.insert(change.entry.name.clone(), line.clone());
+        }
+    }
+    Ok(last)
 }
 
 fn read_text(objects: &Objects, id: &ObjectId) -> Result<Option<String>, ReadError> {

@@ -8,6 +8,9 @@
 mod archive;
 mod asset;
 mod browse;
+mod changes;
+mod commit;
+mod commits;
 mod error;
 mod file;
 mod form;

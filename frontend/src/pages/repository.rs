@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use crate::limits::SHOWN_FILE_BYTES;
 use crate::moment::day;
 use crate::pages::PageError;
-use crate::pages::browse::{Directory, Entry, EntryKind, Found, Readme, look};
+use crate::pages::browse::{CommitLine, Directory, Entry, EntryKind, Found, Readme, look};
 use crate::pages::layout::Page;
 use crate::pages::lookup::{Place, RefKind, encode, repository};
 use crate::pages::markdown::{Links, render};
@@ -82,8 +82,8 @@ impl Shown<'_> {
         let (tip, path) = (place.tip, place.path.clone());
         let found = self
             .view
-            .read(self.site, move |objects| {
-                look(objects, tip, &path, SHOWN_FILE_BYTES)
+            .work(self.site, move |services| {
+                look(services, tip, &path, SHOWN_FILE_BYTES)
             })
             .await?;
         let content = match found.ok_or_else(PageError::not_found)? {
@@ -111,9 +111,12 @@ impl Shown<'_> {
             section.card {
                 header {
                     strong { (commit.author) }
-                    span { (commit.subject) }
+                    (commit_link(self.row, commit))
                     code.faint title=(commit.id) { (commit.id.to_string()[..10]) }
                     time.faint datetime=(day(commit.time)) { (day(commit.time)) }
+                    a.end href={ "/" (self.row.full_name()) "/" (place.address("commits", &place.path)) } {
+                        "History"
+                    }
                 }
                 table.files {
                     @for entry in &directory.entries { (entry_row(self.row, place, entry)) }
@@ -208,7 +211,7 @@ pub(super) fn heading(row: &Repository) -> Markup {
     }
 }
 
-fn crumbs(row: &Repository, place: &Place) -> Markup {
+pub(super) fn crumbs(row: &Repository, place: &Place) -> Markup {
     let root = format!("/{}/{}", row.full_name(), place.address("src", ""));
     let parts: Vec<&str> = place.path.split('/').collect();
     html! {
@@ -239,7 +242,25 @@ fn entry_row(row: &Repository, place: &Place, entry: &Entry) -> Markup {
                     EntryKind::File => a href=(address) { (entry.name) },
                 }
             }
+            td.last {
+                @if let Some(last) = &entry.last { (commit_link(row, last)) }
+            }
+            td {
+                @if let Some(last) = &entry.last {
+                    time datetime=(day(last.time)) { (day(last.time)) }
+                }
+            }
             td { @if let Some(size) = entry.size { (bytes(size)) } }
+        }
+    }
+}
+
+/// A commit's subject, which leads to its page.
+pub(super) fn commit_link(row: &Repository, commit: &CommitLine) -> Markup {
+    html! {
+        a.faint href={ "/" (row.full_name()) "/commit/" (commit.id) } {
+            @if commit.subject.is_empty() { (commit.id.to_string()[..10]) }
+            @else { (commit.subject) }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use domain::{Failure, Repository as Row};
 use git_pack::{Objects, ReadError};
 use git_serve::RefSnapshot;
-use git_services::ArchiveError;
+use git_services::{ArchiveError, CachedServices};
 
 use crate::failing::chain;
 use crate::repository::cache::{CacheError, Entry};
@@ -78,22 +78,28 @@ impl View {
         site: &Site,
         work: impl FnOnce(&Objects) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ViewError> {
-        self.work(site, move |objects, _| work(objects)).await
+        self.work(site, move |services| work(services.objects))
+            .await
     }
 
-    /// As [`View::read`], for what may take long: it is told when nobody waits any more.
+    /// As [`View::read`], with the services: they end when nobody waits any more.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         site: &Site,
-        work: impl FnOnce(&Objects, &AtomicBool) -> Result<T, ReadError> + Send + 'static,
+        work: impl FnOnce(&CachedServices<'_>) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ViewError> {
         let objects = self.objects(site).await?;
         let waiting = Waiting::default();
         let cancel = Arc::clone(&waiting.cancel);
-        let read = site
-            .cache
-            .blocking("read objects", move || work(&objects, &cancel))
-            .await?;
+        let cache = site.results.clone();
+        let look = move || {
+            work(&CachedServices {
+                objects: &objects,
+                cache: &cache,
+                cancel: &cancel,
+            })
+        };
+        let read = site.cache.blocking("read objects", look).await?;
         read.map_err(|error| {
             tracing::debug!(repo.id = %self.entry.id, error = %chain(&error), "cannot read objects");
             error.into()

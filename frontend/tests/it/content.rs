@@ -265,3 +265,88 @@ async fn strangers_learn_nothing_of_a_private_repository() {
         404
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_says_what_it_changed() {
+    let (forge, work) = forge_with_sample(false).await;
+    let commit = forge.get(&format!("{API}/git/commits/main")).await.json();
+    assert_eq!(commit["stats"]["additions"], 4);
+    let file = &commit["files"][0];
+    assert_eq!(
+        (file["filename"].as_str(), file["status"].as_str()),
+        (Some("README.md"), Some("added"))
+    );
+    let diff = forge.get(&format!("{API}/git/commits/main~0.diff")).await;
+    assert_eq!(diff.status, 404);
+    let diff = forge.get(&format!("{API}/git/commits/main.diff")).await;
+    let expected = ["diff", "--full-index", "main~1", "main"];
+    assert_eq!(diff.text().trim_end(), git(&work, &expected).await);
+    let id = git(&work, &["rev-parse", "main"]).await;
+    let patch = forge
+        .get(&format!("/alice/project/commit/{id}.patch"))
+        .await;
+    let file = work.with_extension("patch");
+    std::fs::write(&file, &patch.body).unwrap();
+    git(&work, &["checkout", "-q", "main~1"]).await;
+    git(&work, &["am", "-q", file.to_str().unwrap()]).await;
+    let tree = git(&work, &["rev-parse", "HEAD^{tree}"]).await;
+    assert_eq!(tree, git(&work, &["rev-parse", "main^{tree}"]).await);
+    let said = git(&work, &["log", "-1", "--format=%an %ae %ad %s"]).await;
+    let meant = ["log", "-1", "--format=%an %ae %ad %s", "main"];
+    assert_eq!(said, git(&work, &meant).await);
+    let page = forge
+        .get(&format!("/alice/project/commit/{id}"))
+        .await
+        .text();
+    assert!(page.contains("+# Sample"), "{page}");
+    assert!(page.contains("&lt;script&gt;") && !page.contains("<script"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_are_compared_and_languages_counted() {
+    let (forge, work) = forge_with_sample(false).await;
+    let ahead = forge
+        .get(&format!("{API}/compare/feature/x...main"))
+        .await
+        .json();
+    assert_eq!(ahead["total_commits"], 2);
+    let main = git(&work, &["rev-parse", "main"]).await;
+    assert_eq!(ahead["commits"][0]["sha"], main);
+    let behind = forge
+        .get(&format!("{API}/compare/main...feature/x"))
+        .await
+        .json();
+    assert_eq!(behind["total_commits"], 0);
+    assert_eq!(
+        forge
+            .get(&format!("{API}/compare/main...none"))
+            .await
+            .status,
+        404
+    );
+    let languages = forge.get(&format!("{API}/languages")).await;
+    assert_eq!((languages.status, languages.text().as_str()), (200, "{}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_lead_through_the_history() {
+    let (forge, work) = forge_with_sample(false).await;
+    let root = forge.get("/alice/project").await.text();
+    let last = git(&work, &["log", "-1", "--format=%H", "--", "counter.txt"]).await;
+    assert!(
+        root.contains(&format!("/alice/project/commit/{last}")),
+        "{root}"
+    );
+    assert!(root.contains("/alice/project/commits/branch/main"));
+    let history = forge.get("/alice/project/commits/branch/main/docs").await;
+    assert_eq!(history.status, 200);
+    assert_eq!(history.text().matches("/commit/").count(), 1);
+    for missing in [
+        "commits/branch/main/none",
+        "commits/branch/none",
+        "commit/none",
+    ] {
+        let answer = forge.get(&format!("/alice/project/{missing}")).await;
+        assert_eq!(answer.status, 404, "{missing}");
+    }
+}

@@ -1,8 +1,9 @@
 use git_id::ObjectId;
 use git_pack::{Commit as Read, Kind, Objects, ReadError, Signature};
-use git_services::{Signed, signed};
+use git_services::{FileChange, Services, Signed, signed};
 use serde::Serialize;
 
+use crate::content::Changes;
 use crate::moment::rfc3339_at;
 
 /// A commit.
@@ -53,6 +54,27 @@ pub(in crate::api) struct CommitMeta {
 pub(in crate::api) struct AffectedFile {
     pub(in crate::api) filename: String,
     pub(in crate::api) status: &'static str,
+}
+
+impl AffectedFile {
+    fn of(change: &FileChange) -> Self {
+        Self {
+            filename: String::from_utf8_lossy(change.path()).into_owned(),
+            status: match (&change.before, &change.after) {
+                (None, _) => "added",
+                (_, None) => "removed",
+                _ if change.similarity.is_some() => "renamed",
+                _ => "modified",
+            },
+        }
+    }
+}
+
+/// The commits that one side of a comparison has and the other lacks.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::api) struct Comparison {
+    pub(in crate::api) total_commits: usize,
+    pub(in crate::api) commits: Vec<Commit>,
 }
 
 /// How many lines a commit changed.
@@ -145,6 +167,31 @@ impl Commit {
         };
         let verification = Verification::of(signed(Kind::Commit, &object.data));
         Ok(Some(Self::new(id, &read, verification, addresses)))
+    }
+
+    /// The same, with what it changed.
+    pub(in crate::api) fn read_with_changes(
+        services: &dyn Services,
+        id: &ObjectId,
+        addresses: &Addresses,
+    ) -> Result<Option<Self>, ReadError> {
+        let objects = services.objects();
+        let Some(mut commit) = Self::read(objects, id, addresses)? else {
+            return Ok(None);
+        };
+        let Some(read) = objects.commit(id)? else {
+            return Ok(None);
+        };
+        let changes = Changes::of(services, &read)?;
+        let (additions, deletions) = (changes.added(), changes.removed());
+        commit.stats = Some(CommitStats {
+            total: additions + deletions,
+            additions,
+            deletions,
+        });
+        let files = changes.files.iter();
+        commit.files = Some(files.map(|(change, _)| AffectedFile::of(change)).collect());
+        Ok(Some(commit))
     }
 
     fn new(id: &ObjectId, read: &Read, verification: Verification, addresses: &Addresses) -> Self {

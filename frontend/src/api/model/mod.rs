@@ -10,7 +10,7 @@ mod token;
 mod user;
 
 pub(super) use branch::{Branch, BranchCommit};
-pub(super) use commit::{Addresses, Commit, CommitUser, Verification, date};
+pub(super) use commit::{Addresses, Commit, CommitUser, Comparison, Verification, date};
 pub(super) use key::{DeployKey, PublicKey};
 pub(super) use object::{
     AnnotatedTag, Blob, ContentLinks, Contents, Reference, Target, Tree, TreeEntry,

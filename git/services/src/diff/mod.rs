@@ -139,6 +139,23 @@ pub fn diff_trees(
     }
 }
 
+/// The file that is gone and became the one at a path, whatever else is new.
+pub(crate) fn rename_source(
+    objects: &Objects,
+    before: &ObjectId,
+    after: &ObjectId,
+    path: &[u8],
+    cancel: &AtomicBool,
+) -> Result<Option<Side>, ReadError> {
+    let mut changes = trees::compare_trees(objects, Some(before), Some(after), cancel)?;
+    changes.retain(|change| change.after.is_none() || change.path() == path);
+    let options = DiffOptions::default();
+    let changes = renames::detect_renames(objects, changes, &options, cancel)?;
+    let renamed = |change: &FileChange| change.similarity.is_some() && change.path() == path;
+    let renamed = changes.into_iter().find(renamed);
+    Ok(renamed.and_then(|change| change.before))
+}
+
 /// How the content of one file changed.
 ///
 /// # Errors

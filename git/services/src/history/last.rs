@@ -9,14 +9,16 @@ use git_pack::{
 
 use super::ByTime;
 use crate::cancel;
+use crate::limits::LAST_CHANGE_COMMITS;
 
 /// An entry of a directory, and the commit that changed it last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastChange {
     /// The entry.
     pub entry: TreeEntry,
-    /// The commit that `git log -1` gives for its path.
-    pub commit: ObjectId,
+    /// The commit that `git log -1` gives for its path; `None` if it is further back than
+    /// [`LAST_CHANGE_COMMITS`] steps.
+    pub commit: Option<ObjectId>,
 }
 
 /// The entries of a directory of a commit, each with the commit that changed it last; `None` if
@@ -47,8 +49,9 @@ pub fn last_changes(
     let all = (0..search.entries.len() as u32).collect();
     let mut waiting = Waiting::default();
     waiting.add(&mut history, Group::new(*commit, Some(tree), all))?;
-    while let Some(group) = waiting.next() {
+    for _ in 0..LAST_CHANGE_COMMITS {
         cancel::check(cancel)?;
+        let Some(group) = waiting.next() else { break };
         for next in search.step(group, &mut history)? {
             waiting.add(&mut history, next)?;
         }
@@ -254,12 +257,7 @@ impl<'a> Search<'a> {
     fn finish(self) -> Vec<LastChange> {
         let found = self.entries.into_iter().zip(self.found);
         found
-            .filter_map(|(entry, commit)| {
-                Some(LastChange {
-                    entry,
-                    commit: commit?,
-                })
-            })
+            .map(|(entry, commit)| LastChange { entry, commit })
             .collect()
     }
 }

@@ -11,4 +11,4 @@ pub use bases::merge_bases;
 pub use compare::{Comparison, compare};
 pub use last::{LastChange, last_changes};
 pub use log::{LogOptions, LogPage, count, log};
-use queue::ByTime;
+pub(crate) use queue::ByTime;

@@ -3,7 +3,7 @@ use std::collections::BinaryHeap;
 
 /// Commits that wait, newest first; of the same time, in the order in which they came.
 #[derive(Debug)]
-pub(super) struct ByTime<T> {
+pub(crate) struct ByTime<T> {
     heap: BinaryHeap<(i64, Reverse<u64>, Item<T>)>,
     arrivals: u64,
 }
@@ -42,12 +42,12 @@ impl<T> Default for ByTime<T> {
 }
 
 impl<T> ByTime<T> {
-    pub(super) fn push(&mut self, time: i64, item: T) {
+    pub(crate) fn push(&mut self, time: i64, item: T) {
         self.arrivals += 1;
         self.heap.push((time, Reverse(self.arrivals), Item(item)));
     }
 
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         self.heap.pop().map(|(_, _, Item(item))| item)
     }
 }

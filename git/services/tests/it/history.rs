@@ -46,7 +46,11 @@ fn the_last_change_of_each_entry_is_the_one_that_git_finds() {
                         let full = full.trim_start_matches('/');
                         let theirs =
                             repository.git(&["log", "-1", "--format=%H", branch, "--", full]);
-                        assert_eq!(change.commit.to_string(), theirs, "{seed} {branch} {full}");
+                        assert_eq!(
+                            change.commit.unwrap().to_string(),
+                            theirs,
+                            "{seed} {branch} {full}"
+                        );
                     }
                 }
             }

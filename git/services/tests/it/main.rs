@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod archive;
+mod blame;
 mod diff;
 mod fixture;
 mod histories;
 mod history;
+mod languages;
+mod search;
