@@ -5,7 +5,7 @@ use storage_node_api::Storage;
 use storage_node_api::metadata::MigrateError;
 
 use crate::facts::Facts;
-use crate::{Accounts, Commits, Keys, PasswordCost, Repositories, Tokens, migrations};
+use crate::{Accounts, Commits, Keys, Leases, PasswordCost, Repositories, Tokens, migrations};
 
 /// All use cases over one storage. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Forge {
     pub keys: Keys,
     /// Their repositories.
     pub repositories: Repositories,
+    /// Work that one process at a time should do.
+    pub leases: Leases,
     storage: Arc<dyn Storage>,
 }
 
@@ -31,6 +33,7 @@ impl Forge {
             accounts: Accounts::new(facts.clone(), cost),
             tokens: Tokens::new(facts.clone()),
             keys: Keys::new(facts.clone()),
+            leases: Leases::new(facts.clone()),
             repositories: Repositories::new(facts, commits, Arc::clone(&storage)),
             storage,
         }

@@ -14,6 +14,7 @@ const STEPS: &[(&str, &str)] = &[
     ("repositories", REPOSITORIES),
     ("removals", REMOVALS),
     ("keys", KEYS),
+    ("leases", LEASES),
 ];
 
 /// All migrations, in order.
@@ -151,6 +152,16 @@ CREATE TABLE host_keys (
     private TEXT NOT NULL,
     created BIGINT NOT NULL
 )
+";
+
+/// Work that one process at a time should do. Nothing safe depends on it.
+const LEASES: &str = "
+CREATE TABLE leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until BIGINT NOT NULL
+);
+CREATE INDEX leases_until ON leases (until, name)
 ";
 
 #[cfg(test)]

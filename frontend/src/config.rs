@@ -45,6 +45,10 @@ pub struct Config {
     pub fetch_threads: usize,
     /// Threads that work on one push.
     pub push_threads: usize,
+    /// A repository that is opened with so many packs or more is maintained; 0 for none.
+    pub maintenance_packs: u32,
+    /// Threads that maintain a repository, of which there is one at a time.
+    pub maintenance_threads: usize,
     /// Whether a push to a repository that does not exist in one's own
     /// namespace makes it.
     pub push_to_create: bool,
@@ -77,6 +81,8 @@ impl Default for Config {
             max_connections: 4096,
             fetch_threads: 1,
             push_threads: 2,
+            maintenance_packs: 50,
+            maintenance_threads: 1,
             push_to_create: true,
             push_to_create_private: true,
             undelete_hours: 7 * 24,
@@ -129,6 +135,7 @@ impl Config {
             max_negotiation_bytes: 1 << 20,
             concurrent_fetches: 8,
             concurrent_pushes: 8,
+            maintenance_packs: 0,
             max_connections: 256,
             password_cost: PasswordCost::Testing,
             ..Self::default()
@@ -155,6 +162,7 @@ impl Config {
         at_least("max_connections", self.max_connections as u64, 1)?;
         at_least("fetch_threads", self.fetch_threads as u64, 1)?;
         at_least("push_threads", self.push_threads as u64, 1)?;
+        at_least("maintenance_threads", self.maintenance_threads as u64, 1)?;
         let ssh = &self.ssh;
         at_least("ssh.max_connections", ssh.max_connections as u64, 1)?;
         let of_address = ssh.max_connections_of_address as u64;

@@ -14,6 +14,7 @@ mod identify;
 mod json;
 mod keys;
 mod lookup;
+mod maintenance;
 mod model;
 mod paging;
 mod repositories;

@@ -10,6 +10,7 @@ mod faults;
 mod forge;
 mod git;
 mod http;
+mod maintenance;
 mod pages;
 mod partial;
 mod rest;

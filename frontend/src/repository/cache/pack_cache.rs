@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chunking::BlobId;
 use git_id::{HashKind, ObjectId};
 use runtime::{Runtime, run_blocking};
+use storage_node_api::map::REPLACEMENT_VERSION;
 use storage_node_api::order::{Answer, Query};
 use storage_node_api::{ReadPoint, RepositoryId, Storage};
 
@@ -13,6 +14,7 @@ use super::layout::Layout;
 use super::{CacheError, Entry, Quarantine};
 use crate::limits::{CACHED_REFS, OPEN_REPOSITORIES};
 use crate::metrics::{CacheMetrics, Metrics};
+use crate::repository::maintenance::{Extent, Wanted, Wish};
 use crate::repository::refs::VersionedRefs;
 
 /// The cache of a frontend.
@@ -23,6 +25,10 @@ pub struct PackCache {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) runtime: Runtime,
     pub(crate) metrics: CacheMetrics,
+    /// Repositories that were seen to need maintenance.
+    pub(crate) wanted: Wanted,
+    /// With how many packs they do; 0 for never.
+    maintained_packs: u32,
     state: Mutex<State>,
     /// Held as long as the process lives.
     _lock: File,
@@ -78,11 +84,30 @@ impl PackCache {
             storage,
             runtime,
             metrics: metrics.cache.clone(),
+            wanted: Wanted::default(),
+            maintained_packs: 0,
             state: Mutex::new(state),
             _lock: lock,
         };
         cache.report(&cache.state());
         Ok(cache)
+    }
+
+    /// The same cache, which has repositories with so many packs maintained.
+    pub(crate) fn maintaining(mut self, packs: u32) -> Self {
+        self.maintained_packs = packs;
+        self
+    }
+
+    /// Asks for maintenance of a repository with so many packs, if that is many.
+    pub(crate) fn note_packs(&self, entry: &Entry, packs: usize) {
+        if self.maintained_packs > 0 && packs >= self.maintained_packs as usize {
+            self.wanted.ask(Wish {
+                id: entry.id,
+                hash: entry.hash,
+                extent: Extent::Geometric,
+            });
+        }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -131,6 +156,13 @@ impl PackCache {
             (Answer::Refs(None), _) => Err(CacheError::Gone(entry.id)),
             _ => Err(CacheError::UnexpectedAnswer),
         }
+    }
+
+    /// Whether every node knows entries that replace packs, and pushes that name what they were
+    /// checked with.
+    pub(crate) async fn knows_replacements(&self) -> bool {
+        let map = self.storage.map().await;
+        map.is_ok_and(|map| map.machine_version >= REPLACEMENT_VERSION)
     }
 
     /// The bytes of what is cached of a repository, if anything is.
