@@ -25,7 +25,7 @@ pub(crate) async fn maintain(site: &Site) {
                 tracing::warn!(
                     repo.id = %wish.id,
                     error = %chain(&error),
-                    "a repository is not maintained; it is when it is next opened"
+                    "a repository is not maintained; ask again, or it is when it is next opened with many packs"
                 );
                 "failed"
             }
