@@ -5,7 +5,7 @@ use storage_node_api::Storage;
 use storage_node_api::metadata::MigrateError;
 
 use crate::facts::Facts;
-use crate::{Accounts, Commits, Keys, Lfs, PasswordCost, Repositories, Tokens, migrations};
+use crate::{Accounts, Commits, Keys, Leases, Lfs, PasswordCost, Repositories, Tokens, migrations};
 
 /// All use cases over one storage. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Forge {
     pub lfs: Lfs,
     /// Their repositories.
     pub repositories: Repositories,
+    /// Work that one process at a time should do.
+    pub leases: Leases,
     storage: Arc<dyn Storage>,
 }
 
@@ -34,6 +36,7 @@ impl Forge {
             tokens: Tokens::new(facts.clone()),
             keys: Keys::new(facts.clone()),
             lfs: Lfs::new(facts.clone(), commits.clone(), Arc::clone(&storage)),
+            leases: Leases::new(facts.clone()),
             repositories: Repositories::new(facts, commits, Arc::clone(&storage)),
             storage,
         }

@@ -15,6 +15,7 @@ const STEPS: &[(&str, &str)] = &[
     ("removals", REMOVALS),
     ("keys", KEYS),
     ("lfs", LFS),
+    ("leases", LEASES),
 ];
 
 /// All migrations, in order.
@@ -183,6 +184,16 @@ CREATE TABLE lfs_locks (
     since BIGINT NOT NULL,
     CONSTRAINT lfs_locks_path UNIQUE (repository_id, path)
 )
+";
+
+/// Work that one process at a time should do. Nothing safe depends on it.
+const LEASES: &str = "
+CREATE TABLE leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until BIGINT NOT NULL
+);
+CREATE INDEX leases_until ON leases (until, name)
 ";
 
 #[cfg(test)]

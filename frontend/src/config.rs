@@ -50,6 +50,10 @@ pub struct Config {
     pub push_threads: usize,
     /// The most bytes of one large file (Git LFS).
     pub lfs_max_object_bytes: u64,
+    /// A repository that is opened with so many packs or more is maintained; 0 for none.
+    pub maintenance_packs: u32,
+    /// Threads that maintain a repository, of which there is one at a time.
+    pub maintenance_threads: usize,
     /// Whether a push to a repository that does not exist in one's own
     /// namespace makes it.
     pub push_to_create: bool,
@@ -84,6 +88,8 @@ impl Default for Config {
             fetch_threads: 1,
             push_threads: 2,
             lfs_max_object_bytes: 64 << 30,
+            maintenance_packs: 50,
+            maintenance_threads: 1,
             push_to_create: true,
             push_to_create_private: true,
             undelete_hours: 7 * 24,
@@ -136,6 +142,7 @@ impl Config {
             max_negotiation_bytes: 1 << 20,
             concurrent_fetches: 8,
             concurrent_pushes: 8,
+            maintenance_packs: 0,
             max_connections: 256,
             password_cost: PasswordCost::Testing,
             ..Self::default()
@@ -162,6 +169,7 @@ impl Config {
         at_least("max_connections", self.max_connections as u64, 1)?;
         at_least("fetch_threads", self.fetch_threads as u64, 1)?;
         at_least("push_threads", self.push_threads as u64, 1)?;
+        at_least("maintenance_threads", self.maintenance_threads as u64, 1)?;
         let ssh = &self.ssh;
         at_least("ssh.max_connections", ssh.max_connections as u64, 1)?;
         let of_address = ssh.max_connections_of_address as u64;

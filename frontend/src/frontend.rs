@@ -16,7 +16,7 @@ use crate::failing::chain;
 use crate::lfs::LfsSecret;
 use crate::limits::CHORES_EVERY;
 use crate::metrics::Metrics;
-use crate::repository::{CacheError, KnownNames, PackCache};
+use crate::repository::{CacheError, KnownNames, PackCache, maintain};
 use crate::site::Site;
 use crate::ssh::{OpenSshError, SshDoor};
 use crate::{api, git, health, lfs, pages, server};
@@ -131,6 +131,11 @@ impl Frontend {
                 .tasks
                 .spawn("chores", Box::pin(async move { chores(&site).await }))
         };
+        let maintenance = {
+            let site = Arc::clone(&self.site);
+            let maintenance = Box::pin(async move { maintain(&site).await });
+            self.site.runtime.tasks.spawn("maintenance", maintenance)
+        };
         let closing = CancellationToken::new();
         let over_ssh = async {
             if let Some(door) = ssh {
@@ -146,8 +151,10 @@ impl Frontend {
             over_ssh,
         );
         chores.abort();
+        maintenance.abort();
         // It was aborted, or panicked, which the panic hook has told of.
         let _ended = chores.join().await;
+        let _ended = maintenance.join().await;
         if let Err(error) = self.site.forge.tokens.flush_last_used().await {
             tracing::warn!(error = %chain(&error), "last-used times of tokens are lost");
         }

@@ -166,3 +166,22 @@ pub const PATCH_BYTES: usize = 32 << 20;
 
 /// Commits of a comparison that are described.
 pub const COMPARED_COMMITS: usize = 250;
+/// Repositories that wait for maintenance by one frontend; further ones are asked for again when
+/// they are next opened.
+pub const MAINTENANCE_WAITING: usize = 1024;
+
+/// How often maintenance of one repository begins again because it changed meanwhile.
+pub const MAINTENANCE_ATTEMPTS: u32 = 4;
+
+/// How long a frontend has a repository's maintenance to itself. One that takes longer may be done
+/// twice, and of the two one counts.
+pub const MAINTENANCE_LEASE: Duration = Duration::from_secs(600);
+
+/// The most packs that one entry replaces.
+pub const REPLACED_PACKS: usize = 512;
+
+/// After maintenance each pack has so many times the objects of all smaller ones.
+pub const GEOMETRIC_FACTOR: u32 = 2;
+
+/// How often a pack list is read again because its packs were replaced while they were fetched.
+pub const LIST_ATTEMPTS: u32 = 3;

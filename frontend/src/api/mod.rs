@@ -18,6 +18,7 @@ mod json;
 mod keys;
 mod languages;
 mod lookup;
+mod maintenance;
 mod model;
 mod objects;
 mod paging;

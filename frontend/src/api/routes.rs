@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::api::identify::identify;
 use crate::api::{
     ApiError, admin, archive, branches, commits, contents, deleted, deploy_keys, forks, keys,
-    languages, objects, repositories, search, tags, tokens, users, version,
+    languages, maintenance, objects, repositories, search, tags, tokens, users, version,
 };
 use crate::request::{Area, observe, security_headers};
 use crate::site::Site;
@@ -61,6 +61,7 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
             "/repos/{owner}/{name}/keys/{id}",
             get(deploy_keys::get).delete(deploy_keys::remove),
         )
+        .route("/repos/{owner}/{name}/maintenance", post(maintenance::ask))
         .route("/repos/{owner}/{name}/branches", get(branches::list))
         .route(
             "/repos/{owner}/{name}/branches/{*branch}",

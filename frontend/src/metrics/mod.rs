@@ -26,6 +26,8 @@ pub struct Metrics {
     pub(crate) admission: AdmissionMetrics,
     /// Git services, by outcome.
     pub(crate) services: Family<ServiceLabels, Counter>,
+    /// Repositories that were to be maintained, by outcome.
+    maintained: Family<OutcomeLabel, Counter>,
     /// Failed sign-ins.
     pub(crate) failed_sign_ins: Counter,
     /// What the pack cache does.
@@ -81,6 +83,12 @@ pub(crate) struct ServiceLabels {
     pub(crate) outcome: &'static str,
 }
 
+/// How something ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
 impl Metrics {
     /// Makes the metrics and registers them under `devflow_frontend_`.
     pub fn register(registry: &mut Registry) -> Self {
@@ -95,6 +103,7 @@ impl Metrics {
             cut: Family::default(),
             admission: AdmissionMetrics::default(),
             services: Family::default(),
+            maintained: Family::default(),
             failed_sign_ins: Counter::default(),
             cache: CacheMetrics::default(),
             answers: AnswerCounts::default(),
@@ -123,6 +132,11 @@ impl Metrics {
             "git_services",
             "Git services, by outcome",
             self.services.clone(),
+        );
+        registry.register(
+            "maintained",
+            "Repositories that were to be maintained, by outcome",
+            self.maintained.clone(),
         );
         registry.register(
             "failed_sign_ins",
@@ -174,6 +188,12 @@ impl Metrics {
         self.services
             .get_or_create(&ServiceLabels { service, outcome })
             .inc();
+    }
+
+    /// Counts a repository that was to be maintained.
+    pub(crate) fn maintained(&self, outcome: &'static str) {
+        let label = OutcomeLabel { outcome };
+        self.maintained.get_or_create(&label).inc();
     }
 
     /// Counts a cut connection.

@@ -8,15 +8,18 @@
 mod absent;
 mod ahead;
 mod cache;
+mod maintenance;
 mod names;
 mod push;
 mod refs;
 mod storage_repository;
+mod store;
 mod view;
 
 pub(crate) use absent::Absent;
 pub(crate) use ahead::RefsAhead;
 pub use cache::{CacheError, PackCache};
+pub(crate) use maintenance::{Extent, Wish, maintain};
 pub(crate) use names::KnownNames;
 pub(crate) use push::Authority;
 pub use storage_repository::StorageRepository;

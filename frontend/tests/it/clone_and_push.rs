@@ -195,10 +195,10 @@ async fn a_stale_old_value_is_refused_and_the_other_commands_succeed() {
 }
 
 /// No object.
-const NULL: &str = "0000000000000000000000000000000000000000";
+pub(crate) const NULL: &str = "0000000000000000000000000000000000000000";
 
 /// A push of alice to her project with these commands and an empty pack.
-fn push_request(commands: &[String], capabilities: &str) -> Request {
+pub(crate) fn push_request(commands: &[String], capabilities: &str) -> Request {
     let mut body = command_lines(commands, capabilities);
     body.extend_from_slice(b"PACK\0\0\0\x02\0\0\0\0");
     let trailer = "029d08823bd8a8eab510ad6ac75c823cfd3ed31e";

@@ -96,7 +96,7 @@ impl Content for Troubled {
 #[async_trait]
 impl Order for Troubled {
     async fn propose(&self, slot: Slot, request: Request) -> Result<Committed, ProposeError> {
-        if !matches!(request.command, Command::Push(_)) {
+        if !matches!(request.command, Command::CheckedPush { .. }) {
             return self.inner.propose(slot, request).await;
         }
         self.ids.lock().unwrap().push(request.id);

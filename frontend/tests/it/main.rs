@@ -12,6 +12,7 @@ mod forge;
 mod git;
 mod http;
 mod lfs;
+mod maintenance;
 mod pages;
 mod partial;
 mod rest;

@@ -104,6 +104,23 @@ pub struct Push {
     pub options: Vec<String>,
 }
 
+/// What maintenance commits: packs in the place of others, for every reader at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replacement {
+    /// Of which repository.
+    pub repository: RepositoryId,
+    /// The trailers of the packs that go. All must be in the list, or nothing happens.
+    pub old: Vec<ObjectId>,
+    /// The packs that come; those that are in the list already stay as they are.
+    pub new: Vec<NewPack>,
+    /// The version of the refs and of the pack list that it was made from. Refused if packs were
+    /// replaced since: what was left out as being in another pack too may be there no longer.
+    pub seen: u64,
+    /// Whether the packs that come lack objects that nothing reached at that version. Then it is
+    /// refused at any other.
+    pub drops: bool,
+}
+
 /// Ref commands, in the entry or staged before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Commands {

@@ -12,7 +12,7 @@ use storage_node_api::{DedupDomain, ReadPoint, RepositoryId};
 use super::entry::OpenPacks;
 use super::verify::verify;
 use super::{CacheError, Entry, PackCache};
-use crate::limits::PACKS_FETCHED;
+use crate::limits::{LIST_ATTEMPTS, PACKS_FETCHED};
 
 impl PackCache {
     /// The objects, at least everything that refs of that version reach.
@@ -21,35 +21,73 @@ impl PackCache {
         entry: &Entry,
         at_least: u64,
     ) -> Result<Objects, CacheError> {
+        Ok(self.open_packs(entry, at_least).await?.objects)
+    }
+
+    /// The same, with the version of the list that they are of.
+    pub(crate) async fn open_packs(
+        &self,
+        entry: &Entry,
+        at_least: u64,
+    ) -> Result<OpenPacks, CacheError> {
         let mut open = entry.open.lock().await;
         if let Some(held) = &*open
             && held.version >= at_least
         {
             self.metrics.hits.inc();
-            return Ok(held.objects.clone());
+            return Ok(held.clone());
         }
         let known = open.as_ref().map(|held| held.version);
         let list = match (self.list(entry, known, at_least).await?, &*open) {
             (Some(list), _) => list,
-            (None, Some(held)) => return Ok(held.objects.clone()),
+            (None, Some(held)) => return Ok(held.clone()),
             (None, None) => return Err(CacheError::UnexpectedAnswer),
         };
         let held = open.as_ref().map(|held| held.objects.clone());
-        let objects = match self.fill(entry, held, &list).await {
-            // Someone emptied the directory: fetch everything again, once.
-            Err(CacheError::Open { .. }) => {
-                self.state().on_disk(entry.id).checked.clear();
-                self.fill(entry, None, &list).await?
-            }
-            filled => filled?,
-        };
-        *open = Some(OpenPacks {
-            version: list.version,
-            objects: objects.clone(),
-        });
+        let fresh = self.fill_newest(entry, held.clone(), list).await?;
+        if let Some(held) = &held {
+            self.drop_replaced(entry, held, &fresh.objects).await?;
+        }
+        self.note_packs(entry, fresh.objects.packs().len());
+        *open = Some(fresh.clone());
         drop(open);
         self.evict().await;
-        Ok(objects)
+        Ok(fresh)
+    }
+
+    /// Brings the packs of a list here, or of the newest list if those were replaced meanwhile.
+    async fn fill_newest(
+        &self,
+        entry: &Entry,
+        mut held: Option<Objects>,
+        mut list: PackList,
+    ) -> Result<OpenPacks, CacheError> {
+        let mut attempt = 0;
+        let objects = loop {
+            attempt += 1;
+            let error = match self.fill(entry, held.clone(), &list).await {
+                Ok(objects) => break objects,
+                Err(error) if attempt == LIST_ATTEMPTS => return Err(error),
+                Err(error) => error,
+            };
+            match error {
+                // Someone emptied the directory: fetch everything again.
+                CacheError::Open { .. } => {
+                    self.state().on_disk(entry.id).checked.clear();
+                    held = None;
+                }
+                CacheError::NoManifest(_) | CacheError::Download(_) => {
+                    let before = Some(list.version);
+                    match self.list(entry, before, list.version + 1).await? {
+                        Some(newer) => list = newer,
+                        None => return Err(error),
+                    }
+                }
+                error => return Err(error),
+            }
+        };
+        let version = list.version;
+        Ok(OpenPacks { version, objects })
     }
 
     /// The packs at that version or a later one; nothing if the known version is
@@ -204,7 +242,7 @@ impl PackCache {
         Ok(taken.is_some())
     }
 
-    fn note(&self, id: RepositoryId, pack: &Pack, bytes: u64) {
+    pub(super) fn note(&self, id: RepositoryId, pack: &Pack, bytes: u64) {
         let mut state = self.state();
         let disk = state.on_disk(id);
         if disk.checked.insert(pack.checksum, pack.pack).is_none() {
@@ -251,6 +289,9 @@ impl PackCache {
         });
         let (bytes, objects) = moved.await??;
         self.note(id, pack, bytes);
+        if let Some(objects) = &objects {
+            self.note_packs(entry, objects.packs().len());
+        }
         *open = objects.map(|objects| OpenPacks { version, objects });
         drop(open);
         self.evict().await;

@@ -14,11 +14,13 @@ mod entry;
 mod error;
 mod evict;
 mod fill;
+mod keep;
 mod layout;
 mod pack_cache;
 mod verify;
 
 pub(crate) use entry::Entry;
 pub use error::CacheError;
+pub(crate) use keep::PACK_FILES;
 pub(crate) use layout::Quarantine;
 pub use pack_cache::PackCache;

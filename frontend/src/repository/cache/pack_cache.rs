@@ -8,6 +8,7 @@ use chunking::BlobId;
 use git_id::{HashKind, ObjectId};
 use git_serve::Answers;
 use runtime::{Runtime, run_blocking};
+use storage_node_api::map::REPLACEMENT_VERSION;
 use storage_node_api::order::{Answer, Query};
 use storage_node_api::{ReadPoint, RepositoryId, Storage};
 
@@ -16,6 +17,7 @@ use super::{CacheError, Entry, Quarantine};
 use crate::config::Config;
 use crate::limits::{CACHED_REFS, OPEN_REPOSITORIES};
 use crate::metrics::{CacheMetrics, Metrics};
+use crate::repository::maintenance::{Extent, Wanted, Wish};
 use crate::repository::refs::VersionedRefs;
 
 /// The cache of a frontend.
@@ -28,6 +30,10 @@ pub struct PackCache {
     pub(crate) metrics: CacheMetrics,
     /// Packs that several clients are sent.
     pub(crate) answers: Arc<Answers>,
+    /// Repositories that were seen to need maintenance.
+    pub(crate) wanted: Wanted,
+    /// With how many packs they do; 0 for never.
+    maintained_packs: u32,
     state: Mutex<State>,
     /// Held as long as the process lives.
     _lock: File,
@@ -88,6 +94,8 @@ impl PackCache {
             storage,
             runtime,
             metrics: metrics.cache.clone(),
+            wanted: Wanted::default(),
+            maintained_packs: config.maintenance_packs,
             state: Mutex::new(state),
             _lock: lock,
         };
@@ -99,6 +107,17 @@ impl PackCache {
     pub(crate) fn available_bytes(&self) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(self.layout.incoming())?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// Asks for maintenance of a repository with so many packs, if that is many.
+    pub(crate) fn note_packs(&self, entry: &Entry, packs: usize) {
+        if self.maintained_packs > 0 && packs >= self.maintained_packs as usize {
+            self.wanted.ask(Wish {
+                id: entry.id,
+                hash: entry.hash,
+                extent: Extent::Geometric,
+            });
+        }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -147,6 +166,13 @@ impl PackCache {
             (Answer::Refs(None), _) => Err(CacheError::Gone(entry.id)),
             _ => Err(CacheError::UnexpectedAnswer),
         }
+    }
+
+    /// Whether every node knows entries that replace packs, and pushes that name what they were
+    /// checked with.
+    pub(crate) async fn knows_replacements(&self) -> bool {
+        let map = self.storage.map().await;
+        map.is_ok_and(|map| map.machine_version >= REPLACEMENT_VERSION)
     }
 
     /// The bytes of what is cached of a repository, if anything is.

@@ -2,20 +2,18 @@ use git_id::ObjectId;
 use git_pack::{Objects, ReadError, ReceivedPack};
 use git_serve::{CommitError, Push, RefOutcome, RefRejection};
 use storage_node_api::Effect;
-use storage_node_api::blob::UploadError;
-use storage_node_api::content::PutError;
 use storage_node_api::order::Refusal;
 use storage_node_api::refs::{self, RefCommand, RefOutcome as Outcome};
-use storage_node_api::repository::Pack;
 
+use super::check::DROPPED;
 use super::propose::{Proposal, outcome};
 use super::session::{Streaming, Target, not_stored};
-use super::store::{StoreError, Stored};
 use crate::limits::{PUSH_ATTEMPTS, PUSH_OPTION_BYTES, PUSH_PAUSE};
+use crate::repository::store::Stored;
 
 /// Why the objects that refs will name could not be looked at.
 #[derive(Debug, thiserror::Error)]
-enum PeelError {
+pub(super) enum PeelError {
     #[error("open the quarantined pack")]
     Open(#[from] git_pack::OpenError),
     #[error("read what a tag names")]
@@ -34,6 +32,7 @@ impl Target {
         }
         let proposal = self.proposal(&push).await?;
         let mut attempt = 0;
+        let mut checked = self.seen;
         let (pushed, pack) = loop {
             attempt += 1;
             let stored = match &push.pack {
@@ -43,28 +42,37 @@ impl Target {
                 }
                 None => None,
             };
-            let pack = push.pack.as_ref().zip(stored.as_ref()).map(name);
+            let pack = push.pack.as_ref().zip(stored.as_ref());
+            let pack = pack.map(|(pack, stored)| stored.listed(pack.checksum, pack.objects));
             // As late as possible: what is committed after this was allowed
             // when everything before it was done.
             let now = self.cache.runtime.clock.monotonic();
-            match self.pusher.authority.still_stands(now).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    return Ok(decline(&push, "you may no longer push to this repository"));
-                }
-                Err(error) => return Err(not_stored(error)),
+            let allowed = self.pusher.authority.still_stands(now).await;
+            if !allowed.map_err(not_stored)? {
+                return Ok(decline(&push, "you may no longer push to this repository"));
             }
-            match self.propose(&proposal, stored).await {
+            let error = match self.propose(&proposal, stored, checked).await {
                 Ok(pushed) => break (pushed, pack),
-                Err(domain::CommitError::Refused(
+                Err(error) if attempt == PUSH_ATTEMPTS => return Err(commit_error(error)),
+                Err(error) => error,
+            };
+            match error {
+                domain::CommitError::Refused(
                     Refusal::SessionExpired
                     | Refusal::NotDurable { .. }
                     | Refusal::NotStaged { .. },
-                )) if attempt < PUSH_ATTEMPTS => {
+                ) => {
                     tracing::debug!(repo.id = %self.entry.id, attempt, "a push is stored again");
                     self.pause().await;
                 }
-                Err(error) => return Err(commit_error(error)),
+                domain::CommitError::Refused(Refusal::DroppedSince { .. }) => {
+                    tracing::debug!(repo.id = %self.entry.id, attempt, "a push is checked again");
+                    match self.check_again(&push).await? {
+                        Some(version) => checked = version,
+                        None => return Ok(decline(&push, DROPPED)),
+                    }
+                }
+                error => return Err(commit_error(error)),
             }
         };
         if let Some((received, pack)) = push.pack.as_ref().zip(pack)
@@ -92,23 +100,23 @@ impl Target {
         if let Streaming::Going(streamed) = streamed
             && pack.completed_bases == 0
         {
-            match self.store_index(*streamed, &pack.index).await {
+            match self.packs().store_index(*streamed, &pack.index).await {
                 Ok(stored) if stored.pack.manifest.length == pack.bytes => return Ok(stored),
                 Ok(stored) => tracing::warn!(
                     arrived = stored.pack.manifest.length,
                     indexed = pack.bytes,
                     "a pack arrived with another length than it was indexed with"
                 ),
-                Err(error) if is_final(&error) => return Err(not_stored(error)),
+                Err(error) if error.is_final() => return Err(not_stored(error)),
                 Err(error) => tracing::debug!(%error, "a push is stored from quarantine"),
             }
         }
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match self.store_files(&pack.pack, &pack.index).await {
+            match self.packs().store_files(&pack.pack, &pack.index).await {
                 Ok(stored) => return Ok(stored),
-                Err(error) if is_final(&error) || attempt == PUSH_ATTEMPTS => {
+                Err(error) if error.is_final() || attempt == PUSH_ATTEMPTS => {
                     return Err(not_stored(error));
                 }
                 Err(error) => {
@@ -171,27 +179,6 @@ fn target(objects: &Objects, id: &ObjectId) -> Result<Option<refs::Target>, Peel
         id: *id,
         peeled: objects.peel(id)?,
     }))
-}
-
-/// The pack as the pack list will have it.
-fn name((received, stored): (&ReceivedPack, &Stored)) -> Pack {
-    Pack {
-        checksum: received.checksum,
-        pack: stored.pack.manifest.blob,
-        index: stored.index.manifest.blob,
-        objects: received.objects,
-        bytes: stored.pack.manifest.length,
-    }
-}
-
-/// Whether storing it again would fail again.
-fn is_final(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::Upload(UploadError::Put(PutError::Full) | UploadError::ShuttingDown)
-            | StoreError::Io(_)
-            | StoreError::Cache(_)
-    )
 }
 
 fn decline(push: &Push, message: &str) -> Vec<RefOutcome> {

@@ -4,14 +4,15 @@
 //! quarantine. The commit comes last: with everything durable, one entry makes
 //! pack, refs and event visible. If the storage's collector or map has moved
 //! on, what is in quarantine is stored again and committed again; if it is
-//! unknown whether an entry was applied, it is proposed again under its id.
+//! unknown whether an entry was applied, it is proposed again under its id. If
+//! maintenance has dropped objects since the push was checked, it is checked again.
 //! Whoever pushes must still be allowed to right before the commit.
 
 mod authority;
+mod check;
 mod commit;
 mod propose;
 mod session;
-mod store;
 
 pub(crate) use authority::Authority;
 pub(super) use session::StoragePush;

@@ -1,15 +1,14 @@
 use git_id::ObjectId;
 use git_serve::{RefOutcome, RefRejection};
 use storage_node_api::UploadId;
-use storage_node_api::blob::StoredBlob;
 use storage_node_api::limits::PUSH_PART_COMMANDS;
-use storage_node_api::order::{Command, Reply, Staged};
+use storage_node_api::order::{Command, ProposeError, Reply, Staged};
 use storage_node_api::refs::{RefCommand, RefOutcome as Outcome};
 use storage_node_api::repository::{Actor, Commands, NewPack, Push, Pushed};
 
 use super::session::Target;
-use super::store::Stored;
 use crate::limits::COMMAND_PART_BYTES;
+use crate::repository::store::Stored;
 
 /// A push in the words of the repository's group.
 #[derive(Clone, Debug)]
@@ -22,11 +21,13 @@ pub(super) struct Proposal {
 }
 
 impl Target {
-    /// Stages what one entry is too small for, then commits the push.
+    /// Stages what one entry is too small for, then commits the push, whose objects were found
+    /// connected at that version.
     pub(super) async fn propose(
         &self,
         proposal: &Proposal,
         stored: Option<Stored>,
+        checked: u64,
     ) -> Result<Pushed, domain::CommitError> {
         let random = &*self.cache.runtime.random;
         let (blobs, commands) = (UploadId::random(random), UploadId::random(random));
@@ -35,19 +36,29 @@ impl Target {
         staged.extend(parts);
         let slot = self.entry.id.slot();
         let uploads: Vec<UploadId> = staged.iter().filter_map(upload_of).collect();
-        let push = Command::Push(Push {
+        let push = Push {
             repository: self.entry.id,
             pack,
             commands,
             atomic: proposal.atomic,
             actor: Actor(self.pusher.authority.actor()),
             options: proposal.options.clone(),
-        });
+        };
+        let commits = &self.pusher.commits;
         let committed = async {
             for part in staged {
-                self.pusher.commits.commit(slot, part).await?;
+                commits.commit(slot, part).await?;
             }
-            self.pusher.commits.commit(slot, push).await
+            if self.cache.knows_replacements().await {
+                let push = push.clone();
+                let checked = Command::CheckedPush { push, checked };
+                match commits.commit(slot, checked).await {
+                    // The leader has yet to hear that all know it.
+                    Err(domain::CommitError::Propose(ProposeError::TooEarly { .. })) => {}
+                    committed => return committed,
+                }
+            }
+            commits.commit(slot, Command::Push(push)).await
         };
         let committed = match committed.await {
             Ok(committed) => committed,
@@ -61,7 +72,7 @@ impl Target {
             Reply::Refused(refusal) => Err(refusal.into()),
             // A group that answers a push with something else is of another
             // version; whether the push took effect cannot be told.
-            _ => Err(storage_node_api::order::ProposeError::Interrupted {
+            _ => Err(ProposeError::Interrupted {
                 group: committed.token.group,
             }
             .into()),
@@ -104,20 +115,8 @@ fn name_pack(
     let (Some(stored), Some((checksum, objects))) = (stored, proposal.pack) else {
         return (None, Vec::new());
     };
-    let Stored { pack, index } = stored;
-    let (pack, mut staged) = StoredBlob::staged(pack.manifest, pack.certificate, upload, 0);
-    let next = u32::try_from(staged.len()).expect("a manifest has fewer than 2^32 parts");
-    let (index, more) = StoredBlob::staged(index.manifest, index.certificate, upload, next);
-    staged.extend(more);
-    (
-        Some(NewPack {
-            checksum,
-            objects,
-            pack,
-            index,
-        }),
-        staged,
-    )
+    let (pack, staged) = stored.staged(checksum, objects, upload);
+    (Some(pack), staged)
 }
 
 /// The commands as the entry carries them, and the parts to stage before it.

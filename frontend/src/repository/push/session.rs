@@ -8,9 +8,9 @@ use git_serve::{CommitError, Push, PushSession, RefOutcome, RepositoryError};
 use storage_node_api::blob::UploadError;
 use storage_node_api::content::PutError;
 
-use super::store::Streamed;
 use crate::repository::cache::{Entry, PackCache, Quarantine};
 use crate::repository::storage_repository::Pusher;
+use crate::repository::store::{PackStore, Streamed};
 
 /// One push into the storage tier.
 #[derive(Debug)]
@@ -41,6 +41,17 @@ pub(super) enum Streaming {
     GivenUp,
 }
 
+impl Target {
+    /// What makes packs of the repository durable.
+    pub(super) fn packs(&self) -> PackStore {
+        PackStore {
+            cache: Arc::clone(&self.cache),
+            entry: Arc::clone(&self.entry),
+            threads: self.pusher.threads,
+        }
+    }
+}
+
 impl StoragePush {
     pub(crate) fn new(
         cache: Arc<PackCache>,
@@ -66,7 +77,7 @@ impl StoragePush {
     /// storage, which should end the push now.
     async fn send_on(&mut self, bytes: Bytes) -> Result<(), UploadError> {
         if matches!(self.streamed, Streaming::NotBegun) {
-            self.streamed = match self.target.begin().await {
+            self.streamed = match self.target.packs().begin().await {
                 Ok(streamed) => Streaming::Going(Box::new(streamed)),
                 Err(error) => {
                     tracing::debug!(%error, "cannot store a pack while it arrives");

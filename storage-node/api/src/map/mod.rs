@@ -29,7 +29,7 @@ pub use seats::{Replicas, Seats, Step};
 
 /// The version of the replicated machine that this code knows. An entry kind is
 /// proposed only when the map's version says that every replica knows it.
-pub const MACHINE_VERSION: u32 = 5;
+pub const MACHINE_VERSION: u32 = 6;
 
 /// The machine version from which a map has policies by region and nodes that
 /// are drained. A map of an earlier version is written as it was then.
@@ -53,6 +53,10 @@ pub const SLOTS_VERSION: u32 = 4;
 /// The machine version from which groups of which nothing is asked sleep. Their state is written as
 /// before.
 pub const HIBERNATION_VERSION: u32 = 5;
+
+/// The machine version from which packs are replaced by others, and pushes name the version that
+/// their objects were checked at.
+pub const REPLACEMENT_VERSION: u32 = 6;
 
 /// The group that holds the cluster map.
 pub const CLUSTER_GROUP: GroupId = GroupId(1);

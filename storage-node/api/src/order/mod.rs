@@ -16,10 +16,10 @@ use crate::blob::StoredBlob;
 use crate::content::Run;
 use crate::map::{
     BACKUP_VERSION, COLLECTION_VERSION, ClusterMap, MEMBERS_VERSION, MembersChange, Node,
-    POLICIES_VERSION, Policies, SLOTS_VERSION, SlotsChange,
+    POLICIES_VERSION, Policies, REPLACEMENT_VERSION, SLOTS_VERSION, SlotsChange,
 };
 use crate::refs::RefCommand;
-use crate::repository::{Push, Pushed};
+use crate::repository::{Push, Pushed, Replacement};
 use crate::slots::Import;
 use crate::{
     BlobOwner, DedupDomain, Effect, Generation, GroupId, Incarnation, MapEpoch, NodeId, OwnerId,
@@ -212,6 +212,17 @@ pub enum Command {
     /// Data groups, from machine version 4 on: forgets some of what was left of slots that went to
     /// another group.
     ForgetSlots,
+    /// From machine version 6 on: a push whose objects were found connected at a version.
+    CheckedPush {
+        /// The push.
+        push: Push,
+        /// The version whose refs and packs its connectivity was checked with. It is refused if
+        /// objects were dropped since. A [`Self::Push`] names none, and is refused if objects were
+        /// ever dropped.
+        checked: u64,
+    },
+    /// From machine version 6 on: maintenance puts packs in the place of others.
+    ReplacePacks(Replacement),
 }
 
 impl Command {
@@ -224,6 +235,7 @@ impl Command {
             Self::ChangeMembers { .. } => MEMBERS_VERSION,
             Self::Hold { .. } | Self::Release(_) | Self::Restore(_) => BACKUP_VERSION,
             Self::ChangeSlots { .. } | Self::Import(_) | Self::ForgetSlots => SLOTS_VERSION,
+            Self::CheckedPush { .. } | Self::ReplacePacks(_) => REPLACEMENT_VERSION,
             _ => 1,
         }
     }

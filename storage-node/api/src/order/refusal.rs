@@ -176,4 +176,28 @@ pub enum Refusal {
     /// A part of a move that is not the next one, or of another move.
     #[error("the part does not belong to the move that the group takes part in")]
     NotImporting,
+    /// Somebody else has replaced packs since the list was read, or it never had those that are to go.
+    #[error("packs of repository {0} were replaced in between; look at them again")]
+    PacksChanged(RepositoryId),
+    /// Objects were to be dropped that nothing reached at a version, which is not the present one.
+    #[error(
+        "the repository has changed from version {seen} to {actual} in between; look again at what can be dropped"
+    )]
+    VersionChanged {
+        /// The version that was seen.
+        seen: u64,
+        /// The version that there is.
+        actual: u64,
+    },
+    /// A push was checked against objects some of which may be gone: check it again, against those
+    /// that there are, and go on under a new request id.
+    #[error(
+        "objects were dropped at version {dropped}, after the push was checked at version {checked}; push again"
+    )]
+    DroppedSince {
+        /// The version that the push names; 0 if it names none.
+        checked: u64,
+        /// The version that the last dropping led to.
+        dropped: u64,
+    },
 }

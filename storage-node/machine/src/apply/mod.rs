@@ -12,6 +12,7 @@ mod hold;
 mod judge;
 mod push;
 mod removed;
+mod replace;
 mod repository;
 mod requests;
 mod restore;
@@ -155,7 +156,9 @@ fn run(txn: &mut Txn<'_>, id: RequestId, command: Command) -> Result<Reply, Stop
         Command::SealRepository(repository) => repository::seal(txn, id, repository),
         Command::DeleteRepository(repository) => repository::delete(txn, id, repository),
         Command::SetHead { repository, head } => repository::set_head(txn, id, repository, head),
-        Command::Push(push) => push::push(txn, id, push),
+        Command::Push(push) => push::push(txn, id, push, 0),
+        Command::CheckedPush { push, checked } => push::push(txn, id, push, checked),
+        Command::ReplacePacks(replacement) => replace::replace(txn, replacement),
         Command::Stage {
             upload,
             part,

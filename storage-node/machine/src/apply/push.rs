@@ -14,19 +14,26 @@ use super::repository::writable;
 use super::stage::{drop_upload, take_parts};
 use super::{Stop, feed};
 use crate::fault::Fault;
-use crate::keys::{BlobKey, PackKey, PackNumberKey, Record, RepositoryKey};
+use crate::keys::{BlobKey, PackKey, PackNumberKey, Record, ReplacedKey, RepositoryKey};
 use crate::reader::load;
 use crate::txn::Txn;
 
 /// A pack that may join the list.
-struct AdmittedPack {
+pub(super) struct AdmittedPack {
     pack: Admitted,
     index: Admitted,
 }
 
 /// Applies a push. A pack that brings nothing new to the list is ignored; if no
 /// command passes, so is a new one: objects of a rejected push are not visible.
-pub(super) fn push(txn: &mut Txn<'_>, request: RequestId, push: Push) -> Result<Reply, Stop> {
+///
+/// `checked` is the version that the push was found connected at, 0 if it names none.
+pub(super) fn push(
+    txn: &mut Txn<'_>,
+    request: RequestId,
+    push: Push,
+    checked: u64,
+) -> Result<Reply, Stop> {
     let Push {
         repository: id,
         pack,
@@ -36,6 +43,7 @@ pub(super) fn push(txn: &mut Txn<'_>, request: RequestId, push: Push) -> Result<
         options,
     } = push;
     let mut record = writable(txn, id)?;
+    refuse_if_dropped(txn, id, checked)?;
     let staged = match commands {
         Commands::Inline(_) => None,
         Commands::Staged { upload, .. } => Some(upload),
@@ -72,6 +80,15 @@ pub(super) fn push(txn: &mut Txn<'_>, request: RequestId, push: Push) -> Result<
         version: record.version,
         outcomes,
     }))
+}
+
+/// Refuses what leans on objects that may be gone by now.
+fn refuse_if_dropped(txn: &Txn<'_>, id: RepositoryId, checked: u64) -> Result<(), Stop> {
+    let dropped = load(txn, &ReplacedKey(id))?.unwrap_or_default().dropped;
+    match checked < dropped {
+        true => Err(Refusal::DroppedSince { checked, dropped }.into()),
+        false => Ok(()),
+    }
 }
 
 fn resolve(txn: &Txn<'_>, commands: Commands) -> Result<Vec<RefCommand>, Stop> {
@@ -111,7 +128,7 @@ fn check_commands(commands: &[RefCommand], hash: HashKind) -> Result<(), Refusal
 }
 
 /// Checks a pack that is not in the list yet; `None` if it is.
-fn admit_pack(
+pub(super) fn admit_pack(
     txn: &Txn<'_>,
     id: RepositoryId,
     record: &Record,
@@ -144,7 +161,8 @@ fn admit_pack(
     }))
 }
 
-fn add_pack(
+/// Puts a pack at the end of the list.
+pub(super) fn add_pack(
     txn: &mut Txn<'_>,
     id: RepositoryId,
     record: &mut Record,

@@ -10,7 +10,9 @@ use super::blob::{Admitted, disown, own};
 use super::hold::refuse_while_held;
 use super::{Stop, feed};
 use crate::fault::Fault;
-use crate::keys::{BlobKey, OwnerKey, PackKey, PackNumberKey, Record, RefKey, RepositoryKey};
+use crate::keys::{
+    BlobKey, OwnerKey, PackKey, PackNumberKey, Record, RefKey, ReplacedKey, RepositoryKey,
+};
 use crate::reader::{keys, list, load};
 use crate::txn::Txn;
 
@@ -116,6 +118,7 @@ pub(super) fn delete(
             checksum: pack.checksum,
         })?;
     }
+    txn.remove(&ReplacedKey(id))?;
     feed::append(txn, request, id, &mut record, Kind::Deleted)?;
     txn.remove(&RepositoryKey(id))?;
     Ok(Reply::Done)

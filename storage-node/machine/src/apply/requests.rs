@@ -37,6 +37,8 @@ pub(super) fn remembers(command: &Command) -> bool {
         | Command::DeleteRepository(_)
         | Command::SetHead { .. }
         | Command::Push(_)
+        | Command::CheckedPush { .. }
+        | Command::ReplacePacks(_)
         | Command::PutBlob { .. }
         | Command::RemoveOwner { .. }
         | Command::SetPolicies { .. }

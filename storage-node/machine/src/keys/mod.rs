@@ -11,6 +11,7 @@ mod group;
 mod hold;
 mod pack;
 mod reference;
+mod replaced;
 mod repository;
 mod request;
 mod upload;
@@ -28,6 +29,7 @@ pub(crate) use group::{CycleKey, HeadKey, MapKey, Seal, Sealed};
 pub(crate) use hold::HoldKey;
 pub(crate) use pack::{PackKey, PackNumberKey};
 pub(crate) use reference::RefKey;
+pub(crate) use replaced::ReplacedKey;
 pub(crate) use repository::{Record, RepositoryKey};
 pub(crate) use request::{Remembered, RequestKey, RequestOrderKey};
 use storage_node_api::{RepositoryId, Slot};
@@ -55,6 +57,7 @@ pub(crate) enum Family {
     Ref = 0x11,
     Pack = 0x12,
     PackNumber = 0x13,
+    Replaced = 0x14,
     Blob = 0x20,
     BlobPart = 0x21,
     Owner = 0x22,
@@ -64,11 +67,12 @@ pub(crate) enum Family {
 }
 
 /// The families whose keys begin with a slot, by tag: all that a group has of a slot.
-pub(crate) const SLOT_FAMILIES: [Family; 10] = [
+pub(crate) const SLOT_FAMILIES: [Family; 11] = [
     Family::Repository,
     Family::Ref,
     Family::Pack,
     Family::PackNumber,
+    Family::Replaced,
     Family::Blob,
     Family::BlobPart,
     Family::Owner,

@@ -8,8 +8,8 @@ use storage_node_api::{BlobOwner, DedupDomain, OwnerId, RepositoryId, RequestId,
 
 use super::{
     BlobKey, BlobPartKey, EventKey, FeedKey, HeadKey, HoldKey, Key, MapKey, OwnerKey, PackKey,
-    PackNumberKey, PartKey, RefKey, RemovedKey, RepositoryKey, RequestKey, RequestOrderKey, Seal,
-    UploadKey, UploadOrderKey,
+    PackNumberKey, PartKey, RefKey, RemovedKey, ReplacedKey, RepositoryKey, RequestKey,
+    RequestOrderKey, Seal, UploadKey, UploadOrderKey,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -59,6 +59,7 @@ proptest! {
         short: bool,
     ) {
         round_trip(&RepositoryKey(repository));
+        round_trip(&ReplacedKey(repository));
         let name = RefName::branch(&name).unwrap();
         round_trip(&RefKey { repository, name });
         round_trip(&PackKey { repository, number });

@@ -13,6 +13,7 @@ mod model;
 mod policies;
 mod pushes;
 mod reads;
+mod replacements;
 mod repositories;
 mod requests;
 mod slots;

@@ -356,6 +356,8 @@ fn adds(command: &Command) -> bool {
         Command::CreateRepository { .. }
             | Command::ForkRepository { .. }
             | Command::Push(_)
+            | Command::CheckedPush { .. }
+            | Command::ReplacePacks(_)
             | Command::Stage { .. }
             | Command::PutBlob { .. }
             | Command::Restore(_)

@@ -5,33 +5,69 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chunking::{DigestSet, Profile};
-use storage_node_api::Content;
-use storage_node_api::blob::{Finished, Upload, UploadError};
-use storage_node_api::content::{BeginError, Session};
+use git_id::ObjectId;
+use storage_node_api::blob::{Finished, StoredBlob, Upload, UploadError};
+use storage_node_api::content::{BeginError, PutError, Session};
+use storage_node_api::order::Command;
+use storage_node_api::repository::{NewPack, Pack};
+use storage_node_api::{Content, UploadId};
 
-use super::session::Target;
-use crate::repository::cache::CacheError;
+use super::cache::{CacheError, Entry, PackCache};
 
 /// Bytes that are read from quarantine at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// A pack that is stored while it arrives.
 #[derive(Debug)]
-pub(super) struct Streamed {
-    pub(super) session: Session,
-    pub(super) upload: Upload,
+pub(crate) struct Streamed {
+    pub(crate) session: Session,
+    pub(crate) upload: Upload,
 }
 
 /// A pack and its index, durable, but named by nothing.
 #[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) pack: Finished,
-    pub(super) index: Finished,
+pub(crate) struct Stored {
+    pub(crate) pack: Finished,
+    pub(crate) index: Finished,
+}
+
+impl Stored {
+    /// As an entry names it, and before that the parts that the entry is too small for.
+    pub(crate) fn staged(
+        self,
+        checksum: ObjectId,
+        objects: u32,
+        upload: UploadId,
+    ) -> (NewPack, Vec<Command>) {
+        let Self { pack, index } = self;
+        let (pack, mut staged) = StoredBlob::staged(pack.manifest, pack.certificate, upload, 0);
+        let next = u32::try_from(staged.len()).expect("a manifest has fewer than 2^32 parts");
+        let (index, more) = StoredBlob::staged(index.manifest, index.certificate, upload, next);
+        staged.extend(more);
+        let new = NewPack {
+            checksum,
+            objects,
+            pack,
+            index,
+        };
+        (new, staged)
+    }
+
+    /// As the pack list will have it.
+    pub(crate) fn listed(&self, checksum: ObjectId, objects: u32) -> Pack {
+        Pack {
+            checksum,
+            pack: self.pack.manifest.blob,
+            index: self.index.manifest.blob,
+            objects,
+            bytes: self.pack.manifest.length,
+        }
+    }
 }
 
 /// Why something could not be stored. Nothing is visible of it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StoreError {
+pub(crate) enum StoreError {
     #[error(transparent)]
     Begin(#[from] BeginError),
     #[error(transparent)]
@@ -42,8 +78,29 @@ pub(super) enum StoreError {
     Cache(#[from] CacheError),
 }
 
-impl Target {
-    pub(super) async fn begin(&self) -> Result<Streamed, StoreError> {
+impl StoreError {
+    /// Whether storing it again would fail again.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Upload(UploadError::Put(PutError::Full) | UploadError::ShuttingDown)
+                | Self::Io(_)
+                | Self::Cache(_)
+        )
+    }
+}
+
+/// Makes packs of one repository durable.
+#[derive(Clone, Debug)]
+pub(crate) struct PackStore {
+    pub(crate) cache: Arc<PackCache>,
+    pub(crate) entry: Arc<Entry>,
+    /// How many may cut and hash.
+    pub(crate) threads: usize,
+}
+
+impl PackStore {
+    pub(crate) async fn begin(&self) -> Result<Streamed, StoreError> {
         let session = self.session().await?;
         Ok(Streamed {
             session,
@@ -52,7 +109,7 @@ impl Target {
     }
 
     /// Stores pack and index from quarantine, at once, in a new session.
-    pub(super) async fn store_files(
+    pub(crate) async fn store_files(
         &self,
         pack: &Path,
         index: &Path,
@@ -66,7 +123,7 @@ impl Target {
 
     /// Ends the storing of a pack that arrived whole, and stores its index
     /// meanwhile.
-    pub(super) async fn store_index(
+    pub(crate) async fn store_index(
         &self,
         streamed: Streamed,
         index: &Path,
@@ -114,7 +171,7 @@ impl Target {
             runtime,
             profile,
             DigestSet::NONE,
-            self.pusher.threads,
+            self.threads,
         )
     }
 
