@@ -95,6 +95,12 @@ pub enum Refusal {
         /// The want.
         id: git_id::ObjectId,
     },
+    /// A ref wanted by name that does not exist or is not shown.
+    #[error("unknown ref {name}")]
+    UnknownRef {
+        /// The name as the client wrote it.
+        name: String,
+    },
     /// A filter, though none was offered.
     #[error("upload-pack: filters are not offered here")]
     FiltersNotOffered,

@@ -9,9 +9,19 @@ const PACK_HOOK: &str =
 const PACKFILE_URIS: &str = "packfile-uris are not built yet";
 const PACKFILE_URIS_UNTESTED: &str =
     "packfile-uris are not built yet: without them this test may pass, but shows nothing";
+const TRACE: &str = "looks at the trace that C git's server writes into the client's trace file";
+const AGENT: &str = "compares the server's name with C git's";
+const SILENT: &str =
+    "an error is told to the client too, where C git says it on standard error alone";
 
 /// Script, the test's name, and why it is excepted.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("t5500", "single given branch clone", TRACE),
+    ("t5500", "clone shallow depth 1", TRACE),
+    ("t5500", "deepening pull in shallow repo", TRACE),
+    ("t5500", "turn shallow to complete repository", TRACE),
+    ("t5500", "fetch shallow since ...", TRACE),
+    ("t5500", "filtering by size", TRACE),
     ("t5541", "rejected update prints status", HOOKS),
     (
         "t5541",

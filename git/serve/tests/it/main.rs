@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod bad_fetches;
 mod bad_input;
+mod differential;
 mod directory;
 mod dumb_http;
 mod fetch;
@@ -12,4 +14,5 @@ mod partial;
 mod push;
 mod sandbox;
 mod shallow;
+mod v2_commands;
 mod wire_client;
