@@ -87,7 +87,7 @@ pub enum ServeError {
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The client broke the protocol.
-    #[error("{0}")]
+    #[error(transparent)]
     Protocol(#[from] ProtocolError),
     /// A want that the client may not have or that does not exist.
     #[error("upload-pack: not our ref {id}")]

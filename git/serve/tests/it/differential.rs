@@ -361,7 +361,10 @@ fn compare(seed: u64) {
         git_bytes += git.pack.len();
         answered += 1;
     }
-    assert!(answered > FETCHES_PER_HISTORY / 2, "seed {seed}: {answered}");
+    assert!(
+        answered > FETCHES_PER_HISTORY / 2,
+        "seed {seed}: {answered}"
+    );
     assert!(
         ours_bytes * 100 <= git_bytes * MOST_BYTES_PERCENT,
         "seed {seed}: {ours_bytes} bytes, git {git_bytes}"

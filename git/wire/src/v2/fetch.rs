@@ -76,7 +76,9 @@ impl FetchLines {
             }
         } else if let Some(hex) = line.strip_prefix(b"shallow ") {
             self.fetch.shallow.push(id(hex)?);
-        } else if let Some(spec) = line.strip_prefix(b"filter ") {
+        } else if let Some(spec) = line.strip_prefix(b"filter ")
+            && offer.filter
+        {
             self.fetch.filter = Some(Filter::parse(spec)?);
         } else if !self.deepen.take(line)? {
             self.word(line, offer)?;

@@ -204,6 +204,9 @@ impl RequestParser {
     fn finish(&mut self) -> Result<Request, ProtocolError> {
         let done = std::mem::replace(self, Self::new(self.hash, self.offer));
         let ended = done.is_between_requests();
+        if matches!(done.state, State::Capabilities(Some(_))) {
+            done.check_format()?;
+        }
         let command = match done.state {
             State::Capabilities(None) if ended => Command::End,
             State::Capabilities(None) => return Err(ProtocolError::NoCommand),
@@ -314,6 +317,7 @@ mod tests {
             "command=bundle-uri",
             "command=fetch\n0001\nwant-ref refs/heads/a",
             "command=fetch\n0001\nsideband-all",
+            "command=fetch\n0001\nfilter blob:none",
         ] {
             let lines = || {
                 text.lines().map(|line| match line {
@@ -382,6 +386,13 @@ mod tests {
             ),
             (
                 "command=ls-refs\nobject-format=sha256\n0001",
+                ProtocolError::ObjectFormat {
+                    server: HashKind::Sha1,
+                    client: "sha256".into(),
+                },
+            ),
+            (
+                "command=ls-refs\nobject-format=sha256\n0000",
                 ProtocolError::ObjectFormat {
                     server: HashKind::Sha1,
                     client: "sha256".into(),
