@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use git_pack::{Consolidate, DeltaOptions, Islands, MaintainOptions, NoProgress};
 use git_serve::bare::{BareRepository, Caller, find};
@@ -36,7 +37,10 @@ pub(crate) fn run(command: GitCommand) -> ExitCode {
 )]
 async fn serve(command: GitCommand) -> Result<(), Box<dyn Error>> {
     let protocol = std::env::var("GIT_PROTOCOL").unwrap_or_default();
-    let caller = || Caller::from_variables(|name| std::env::var(name).ok());
+    let caller = || Caller {
+        session_id: Some(session_id()),
+        ..Caller::from_variables(|name| std::env::var(name).ok())
+    };
     match command {
         GitCommand::UploadPack(passed) => {
             let mut arguments = Arguments::parse(passed.arguments)?;
@@ -54,11 +58,19 @@ async fn serve(command: GitCommand) -> Result<(), Box<dyn Error>> {
                 .map_err(|error| error as Box<dyn Error>)?;
         }
         GitCommand::HttpBackend => {
-            let environment = CgiEnvironment::from_variables(|name| std::env::var(name).ok());
+            let mut environment = CgiEnvironment::from_variables(|name| std::env::var(name).ok());
+            environment.caller.session_id = Some(session_id());
             http_backend(&environment, stdin(), stdout()).await?;
         }
     }
     Ok(())
+}
+
+/// Names this process in the logs of both sides: when it started, and its number.
+fn session_id() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = since.map_or(0, |since| since.as_micros());
+    format!("{micros:x}-{:x}", std::process::id())
 }
 
 /// Does all that there is to do, and says what that was.

@@ -17,5 +17,6 @@ mod pages;
 mod partial;
 mod rest;
 mod rounds;
+mod sha256;
 mod ssh;
 mod undelete;

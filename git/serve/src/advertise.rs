@@ -1,7 +1,6 @@
 use bytes::BytesMut;
 use git_wire::advertisement::{
-    Offer, ReceiveOffer, RefAdvertisement, UploadOffer, V2Offer, put_http_service,
-    put_v2_capabilities,
+    Offer, ReceiveOffer, RefAdvertisement, UploadOffer, put_http_service, put_v2_capabilities,
 };
 use git_wire::{ProtocolVersion, Service};
 
@@ -37,11 +36,7 @@ pub async fn advertise(
         session_id: policy.session_id.as_deref(),
     };
     if version == ProtocolVersion::V2 {
-        let upload = V2Offer {
-            unborn: policy.upload.unborn,
-            filter: policy.upload.filters.offered,
-        };
-        put_v2_capabilities(&mut out, &offer, upload);
+        put_v2_capabilities(&mut out, &offer, policy.upload.v2_offer());
         return output.send(out.freeze()).await;
     }
     if transport == Transport::Http {

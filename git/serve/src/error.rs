@@ -94,13 +94,19 @@ pub enum ServeError {
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The client broke the protocol.
-    #[error("{0}")]
+    #[error(transparent)]
     Protocol(#[from] ProtocolError),
     /// A want that the client may not have or that does not exist.
     #[error("upload-pack: not our ref {id}")]
     NotOurRef {
         /// The want.
         id: git_id::ObjectId,
+    },
+    /// A ref wanted by name that does not exist or is not shown.
+    #[error("unknown ref {name}")]
+    UnknownRef {
+        /// The name as the client wrote it.
+        name: String,
     },
     /// A filter, though none was offered.
     #[error("upload-pack: filters are not offered here")]

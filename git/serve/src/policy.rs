@@ -1,5 +1,7 @@
 //! What a server allows and offers.
 
+use git_wire::advertisement::V2Offer;
+
 use crate::HiddenRefs;
 
 /// The name under which this server introduces itself.
@@ -41,8 +43,33 @@ pub struct UploadPolicy {
     pub unborn: bool,
     /// Partial clones.
     pub filters: FilterPolicy,
+    /// Refs may be wanted by name (protocol v2), so that a fetch gets what a ref
+    /// is when the pack is made.
+    pub ref_in_want: bool,
+    /// Whole responses may be asked for on the side band (protocol v2).
+    pub sideband_all: bool,
+    /// The sizes of objects may be asked for (protocol v2), of those that may be
+    /// wanted.
+    pub object_info: bool,
+    /// What `bundle-uri` answers, lines of the form `bundle.version=1` (git-config(1),
+    /// "bundle.*"); `None` if the command is not offered.
+    pub bundles: Option<Vec<String>>,
     /// Threads for one pack; at least 1.
     pub threads: usize,
+}
+
+impl UploadPolicy {
+    /// What of this protocol v2 offers.
+    pub(crate) fn v2_offer(&self) -> V2Offer {
+        V2Offer {
+            unborn: self.unborn,
+            filter: self.filters.offered,
+            ref_in_want: self.ref_in_want,
+            sideband_all: self.sideband_all,
+            object_info: self.object_info,
+            bundle_uri: self.bundles.is_some(),
+        }
+    }
 }
 
 /// Which filters partial clones may use. `sparse:oid` is not supported.
@@ -83,6 +110,10 @@ impl Default for UploadPolicy {
             wants: WantPolicy::Reachable,
             unborn: true,
             filters: FilterPolicy::default(),
+            ref_in_want: true,
+            sideband_all: false,
+            object_info: true,
+            bundles: None,
             threads: 1,
         }
     }

@@ -189,6 +189,9 @@ pub enum RefRejection {
         /// The rule that it breaks.
         reason: git_id::RefNameError,
     },
+    /// A name without a second level, such as `refs/a`, which a push does not make.
+    #[error("funny refname: a push makes refs of at least two levels, such as refs/heads/NAME")]
+    OneLevel,
     /// `HEAD` cannot be pushed to.
     #[error("funny refname: HEAD is not updated by a push, push to the branch")]
     Head,

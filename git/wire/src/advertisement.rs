@@ -35,12 +35,20 @@ pub struct UploadOffer<'a> {
 }
 
 /// What upload-pack offers in protocol v2.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct V2Offer {
     /// `ls-refs` can tell where HEAD points even if that ref does not exist.
     pub unborn: bool,
     /// Partial clones.
     pub filter: bool,
+    /// Refs may be wanted by name.
+    pub ref_in_want: bool,
+    /// Whole responses may be asked for on the side band.
+    pub sideband_all: bool,
+    /// The sizes of objects may be asked for.
+    pub object_info: bool,
+    /// Bundles to begin a clone with may be asked for.
+    pub bundle_uri: bool,
 }
 
 /// What receive-pack offers.
@@ -67,12 +75,24 @@ pub fn put_v2_capabilities(out: &mut BytesMut, offer: &Offer<'_>, upload: V2Offe
         out,
         format_args!("ls-refs{}\n", if upload.unborn { "=unborn" } else { "" }),
     );
-    let filter = if upload.filter { " filter" } else { "" };
-    put_line(out, format_args!("fetch=shallow wait-for-done{filter}\n"));
+    let word = |offered, word| if offered { word } else { "" };
+    let filter = word(upload.filter, " filter");
+    let ref_in_want = word(upload.ref_in_want, " ref-in-want");
+    let sideband_all = word(upload.sideband_all, " sideband-all");
+    put_line(
+        out,
+        format_args!("fetch=shallow wait-for-done{filter}{ref_in_want}{sideband_all}\n"),
+    );
     put_line(out, format_args!("server-option\n"));
     put_line(out, format_args!("object-format={}\n", offer.hash));
     if let Some(id) = offer.session_id {
         put_line(out, format_args!("session-id={id}\n"));
+    }
+    if upload.object_info {
+        put_line(out, format_args!("object-info\n"));
+    }
+    if upload.bundle_uri {
+        put_line(out, format_args!("bundle-uri\n"));
     }
     put_flush(out);
 }
@@ -289,6 +309,10 @@ mod tests {
         let upload = V2Offer {
             unborn: true,
             filter: true,
+            ref_in_want: true,
+            sideband_all: true,
+            object_info: true,
+            bundle_uri: true,
         };
         put_v2_capabilities(&mut out, &offer, upload);
         assert_eq!(
@@ -297,9 +321,11 @@ mod tests {
                 "version 2\n",
                 "agent=devflow/1\n",
                 "ls-refs=unborn\n",
-                "fetch=shallow wait-for-done filter\n",
+                "fetch=shallow wait-for-done filter ref-in-want sideband-all\n",
                 "server-option\n",
                 "object-format=sha256\n",
+                "object-info\n",
+                "bundle-uri\n",
                 "flush",
             ]
         );

@@ -18,6 +18,18 @@ pub enum ProtocolError {
     /// A delimiter or response-end packet where none may be.
     #[error("protocol error: unexpected special packet")]
     SpecialPacket,
+    /// Something else than the end after a command's arguments.
+    #[error("expected flush after {command} arguments")]
+    ExpectedFlush {
+        /// The command.
+        command: &'static str,
+    },
+    /// A ref that is wanted twice.
+    #[error("duplicate want-ref {name}")]
+    DuplicateWantRef {
+        /// The ref, escaped and shortened.
+        name: String,
+    },
     /// The peer closed the connection in the middle of a request.
     #[error("the remote end hung up unexpectedly")]
     HungUp,

@@ -7,6 +7,8 @@ use super::exceptions;
 pub(super) struct Outcome {
     pub(super) passed: Vec<String>,
     pub(super) failed: Vec<String>,
+    /// Failed, and fails with C git's own servers too.
+    pub(super) fails_with_git: Vec<String>,
     /// Passing or not, with why it does not count.
     pub(super) excepted: Vec<(String, &'static str)>,
     /// With what the machine lacks.
@@ -18,6 +20,13 @@ pub(super) struct Outcome {
 impl Outcome {
     fn tests(&self) -> usize {
         self.passed.len() + self.failed.len() + self.excepted.len() + self.skipped.len()
+    }
+
+    /// Takes out of the failed what failed in a run with C git's servers as well.
+    pub(super) fn excuse(&mut self, with_git: &Self) {
+        let failed = std::mem::take(&mut self.failed).into_iter();
+        (self.fails_with_git, self.failed) =
+            failed.partition(|name| with_git.failed.contains(name));
     }
 
     /// Reads a script's output.
@@ -54,6 +63,16 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::Outcome;
+
+    #[test]
+    fn what_fails_with_git_too_is_no_failure() {
+        let mut ours = Outcome::read("t1", "not ok 1 - a\nnot ok 2 - b\n1..2\n");
+        ours.excuse(&Outcome::read("t1", "not ok 1 - a\nok 2 - b\n1..2\n"));
+        assert_eq!(
+            (ours.failed, ours.fails_with_git),
+            (vec!["2 b".into()], vec!["1 a".into()])
+        );
+    }
 
     #[test]
     fn every_line_of_a_test_is_counted_once() {

@@ -16,15 +16,34 @@ const NOT_COPIED: &[&str] = &["./.git", "./Documentation", "*.o", "*.a", "./t/tr
 /// Server programs that `devflow git` takes the place of.
 const SERVERS: &[&str] = &["upload-pack", "receive-pack", "http-backend"];
 
+/// Whose server programs a tree has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Servers {
+    /// `devflow git …`.
+    Devflow,
+    /// C git's own.
+    Git,
+}
+
+impl Servers {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Devflow => "devflow",
+            Self::Git => "git",
+        }
+    }
+}
+
 /// The copy that the scripts run in; removed in the end.
 pub(super) struct Tree {
+    servers: Servers,
     place: TempDir,
     path: PathBuf,
 }
 
 impl Tree {
-    /// Copies a built tree and replaces its server programs.
-    pub(super) fn copy(from: &Path) -> anyhow::Result<Self> {
+    /// Copies a built tree, and replaces its server programs if they shall be ours.
+    pub(super) fn copy(from: &Path, servers: Servers) -> anyhow::Result<Self> {
         let from = fs::canonicalize(from).with_context(|| format!("find {}", from.display()))?;
         ensure!(
             from.join("git-upload-pack").exists() && from.join("t/helper/test-tool").exists(),
@@ -33,12 +52,15 @@ impl Tree {
         );
         let place = tempfile::tempdir()?;
         let tree = Self {
+            servers,
             path: place.path().join("git"),
             place,
         };
         tree.fill(&from)?;
         tree.move_paths(&from)?;
-        tree.replace_servers()?;
+        if servers == Servers::Devflow {
+            tree.replace_servers()?;
+        }
         if rustix::process::geteuid().is_root() {
             tree.hand_over()?;
         }
@@ -47,6 +69,10 @@ impl Tree {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn servers(&self) -> Servers {
+        self.servers
     }
 
     /// How often a replaced program was run until now.
@@ -116,7 +142,12 @@ impl Tree {
         // real one is not named `git-…`: it would take the rest for a command.
         let (git, real) = (self.path.join("git"), self.path.join("git.itself"));
         fs::rename(&git, &real)?;
-        replace(&git, &git_wrapper(&run, &real))
+        replace(&git, &git_wrapper(&run, &real))?;
+        // t5701 asks the protocol's code of C git through this program.
+        let tool = self.path.join("t/helper/test-tool");
+        let real = self.path.join("t/helper/test-tool.itself");
+        fs::rename(&tool, &real)?;
+        replace(&tool, &test_tool_wrapper(&run, &real))
     }
 
     fn hand_over(&self) -> anyhow::Result<()> {
@@ -158,6 +189,25 @@ shift
 cd "$where" || exit 128
 {run} "$server" "$@"
 "#
+    )
+}
+
+/// A `test-tool` that runs devflow for `serve-v2`.
+fn test_tool_wrapper(run: &str, real: &Path) -> String {
+    format!(
+        r#"case "$1,$3" in
+-C,serve-v2) cd "$2" || exit 128; shift 2 ;;
+serve-v2,*) ;;
+*) exec '{real}' "$@" ;;
+esac
+shift
+GIT_PROTOCOL=version=2 && export GIT_PROTOCOL
+case "$1" in
+--advertise-capabilities) set -- --http-backend-info-refs ;;
+esac
+{run} upload-pack "$@" .
+"#,
+        real = real.display()
     )
 }
 

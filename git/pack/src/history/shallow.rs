@@ -15,7 +15,8 @@ const INFINITE_DEPTH: u32 = 0x7fff_ffff;
 pub enum Depth {
     /// `deepen`: that many commits counted from what it wants, at least 1; 2147483647 means all.
     Commits(u32),
-    /// `deepen` with `deepen-relative`: that many commits more than it has.
+    /// `deepen` with `deepen-relative`: that many commits more than there are from what it wants
+    /// to the nearest commit of its boundary.
     Relative(u32),
     /// `deepen-since` and `deepen-not`, of which it may ask both: no commit older than
     /// `since` (seconds since the epoch), none that is reachable from `not`.
@@ -84,10 +85,10 @@ pub fn shallow_boundary(
             (Vec::new(), client.iter().copied().collect())
         }
         Depth::Commits(depth) => by_distance(&mut graph, &heads, (*depth).max(1), cancel)?,
-        Depth::Relative(more) => {
-            let reachable = reachable(&mut graph, &heads, &client, cancel)?;
-            by_distance(&mut graph, &reachable, more.saturating_add(1), cancel)?
-        }
+        Depth::Relative(more) => match nearest(&mut graph, &heads, &client, cancel)? {
+            Some(now) => by_distance(&mut graph, &heads, now.saturating_add(*more), cancel)?,
+            None => Cut::default(),
+        },
         Depth::Excluding { since, not } => by_exclusion(&mut graph, &heads, *since, not, cancel)?,
     };
     let known: NumberSet = client.iter().copied().collect();
@@ -142,36 +143,39 @@ fn by_distance(
     Ok((level, inside))
 }
 
-/// Those of `wanted` that are reachable from the heads.
-fn reachable(
+/// The shortest distance from a head to one of the commits, heads being at 1; `None` if
+/// no head reaches any.
+fn nearest(
     graph: &mut Graph<'_>,
     heads: &[u32],
-    wanted: &[u32],
+    commits: &[u32],
     cancel: &AtomicBool,
-) -> Result<Vec<u32>, ReadError> {
-    let mut missing: NumberSet = wanted.iter().copied().collect();
+) -> Result<Option<u32>, ReadError> {
+    let sought: NumberSet = commits.iter().copied().collect();
     let mut seen: NumberSet = heads.iter().copied().collect();
-    let mut stack = heads.to_vec();
-    let mut found = Vec::new();
-    while let Some(commit) = stack.pop() {
-        if missing.remove(&commit) {
-            found.push(commit);
+    let mut level: Vec<u32> = heads.to_vec();
+    let mut distance = 1;
+    while !level.is_empty() {
+        if level.iter().any(|commit| sought.contains(commit)) {
+            return Ok(Some(distance));
         }
-        if missing.is_empty() {
-            break;
-        }
-        if cancel.load(Ordering::Relaxed) {
-            return Err(ReadError::Cancelled);
-        }
-        let node = graph.commit(commit)?;
-        for at in 0..Graph::parent_count(&node) {
-            let parent = graph.expect_parent(commit, &node, at)?;
-            if seen.insert(parent) {
-                stack.push(parent);
+        let mut next = Vec::new();
+        for commit in level {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(ReadError::Cancelled);
+            }
+            let node = graph.commit(commit)?;
+            for at in 0..Graph::parent_count(&node) {
+                let parent = graph.expect_parent(commit, &node, at)?;
+                if seen.insert(parent) {
+                    next.push(parent);
+                }
             }
         }
+        level = next;
+        distance += 1;
     }
-    Ok(found)
+    Ok(None)
 }
 
 /// Cuts at the commits that have an excluded parent.

@@ -4,7 +4,7 @@ use git_id::{HashKind, ObjectId};
 use git_pack::{Depth, Filter, Selection, ShallowChange, ShallowError, shallow_boundary};
 
 use crate::clone::{PLAIN, planned, written};
-use crate::fixture::{NEVER, Repository, ids};
+use crate::fixture::{NEVER, Repository, git_bytes, ids};
 
 fn change(source: &Repository, client: &[ObjectId], depth: &Depth) -> ShallowChange {
     let wants = [source.id("main"), source.id("v2")];
@@ -188,4 +188,46 @@ fn a_depth_that_leaves_nothing_is_an_error() {
     let error =
         shallow_boundary(&source.packed(), &[source.id("main")], &[], &depth, &NEVER).unwrap_err();
     assert!(matches!(error, ShallowError::NothingSelected));
+}
+
+#[test]
+fn more_history_is_counted_from_what_is_wanted_where_a_merge_has_a_shorter_way() {
+    let source = Repository::empty(HashKind::Sha1);
+    let commit = |branch: usize, mark: usize, from: &str| {
+        format!(
+            "commit refs/heads/b{branch}\nmark :{mark}\ncommitter C <c@example.org> {} +0000\n\
+             data 0\n{from}\n",
+            1_500_000_000 + mark
+        )
+    };
+    // 1 - 2 - 3 ------- 6
+    //          \       /
+    //           4 - 5 -
+    let script = [
+        commit(0, 1, ""),
+        commit(0, 2, "from :1\n"),
+        commit(0, 3, "from :2\n"),
+        commit(1, 4, "from :3\n"),
+        commit(1, 5, "from :4\n"),
+        commit(0, 6, "from :3\nmerge :5\n"),
+    ];
+    let import = ["fast-import", "--quiet"];
+    git_bytes(source.path(), &import, script.concat().as_bytes());
+    source.git(&["repack", "-q", "-ad"]);
+    let id = |revision: &str| source.id(revision);
+    let change = |client: &[ObjectId], depth| {
+        let objects = source.packed();
+        shallow_boundary(&objects, &[id("b0")], client, &depth, &NEVER).unwrap()
+    };
+    let cloned = change(&[], Depth::Commits(3));
+    let boundary: BTreeSet<_> = cloned.shallow.iter().copied().collect();
+    assert_eq!(boundary, BTreeSet::from([id("b0~2"), id("b1~1")]));
+    let deepened = change(&cloned.shallow, Depth::Relative(1));
+    assert_eq!(
+        deepened.shallow,
+        [id("b0~3")],
+        "nothing that was there is cut off"
+    );
+    let unshallow: BTreeSet<_> = deepened.unshallow.into_iter().collect();
+    assert_eq!(unshallow, boundary);
 }

@@ -9,6 +9,9 @@ pub struct Caller {
     pub committer_name: Option<String>,
     /// `GIT_COMMITTER_EMAIL`.
     pub committer_email: Option<String>,
+    /// What names this run in logs, for clients that are to know it; not from
+    /// the environment.
+    pub session_id: Option<String>,
 }
 
 impl Caller {
@@ -20,6 +23,7 @@ impl Caller {
             namespace: text("GIT_NAMESPACE"),
             committer_name: text("GIT_COMMITTER_NAME"),
             committer_email: text("GIT_COMMITTER_EMAIL"),
+            session_id: None,
         }
     }
 

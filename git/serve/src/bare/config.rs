@@ -101,6 +101,16 @@ impl Config {
         entries.map(|(_, value)| value.as_deref().unwrap_or("true"))
     }
 
+    /// All variables of a section, with their whole keys, in the order of the file.
+    pub fn section<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let inside = move |key: &str| {
+            let rest = key.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        let entries = self.entries.iter().filter(move |(key, _)| inside(key));
+        entries.map(|(key, value)| (key.as_str(), value.as_deref().unwrap_or("true")))
+    }
+
     /// The last value of a variable.
     pub fn get<'a>(&'a self, key: &'a str) -> Option<&'a str> {
         self.all(key).last()

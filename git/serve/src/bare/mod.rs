@@ -36,7 +36,7 @@ use crate::bare::namespace::Namespace;
 use crate::bare::reflog::Reflog;
 use crate::bare::refs::RefFiles;
 use crate::bare::session::BareSession;
-use crate::{PushSession, RefSnapshot, Repository, RepositoryError};
+use crate::{Policy, ProtocolVersion, PushSession, RefSnapshot, Repository, RepositoryError};
 
 /// A repository directory.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub struct BareRepository {
     directory: PathBuf,
     settings: Settings,
     namespace: Option<Namespace>,
+    session_id: Option<String>,
     reflog: Reflog,
     /// The objects that the last snapshot was read with.
     objects: Mutex<Option<Objects>>,
@@ -64,6 +65,7 @@ impl BareRepository {
             directory: directory.to_path_buf(),
             settings,
             namespace,
+            session_id: caller.session_id.clone(),
             reflog,
             objects: Mutex::new(None),
         })
@@ -77,6 +79,11 @@ impl BareRepository {
     /// What the configuration says.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The policy for a client of that protocol version.
+    pub fn policy(&self, version: ProtocolVersion) -> Policy {
+        self.settings.policy(version, self.session_id.as_deref())
     }
 
     /// Reads refs and opens objects; blocks.

@@ -20,8 +20,10 @@ use crate::{
 /// `receive.denyDeleteCurrent`, `receive.denyDeletes`,
 /// `receive.denyNonFastForwards`, `receive.fsckObjects`, `receive.hideRefs`,
 /// `receive.maxInputSize`, `transfer.fsckObjects`, `transfer.hideRefs`,
-/// `uploadpack.allowAnySHA1InWant`, `uploadpack.allowFilter`, `uploadpackfilter.*`, `uploadpack.allowReachableSHA1InWant`,
-/// `uploadpack.allowTipSHA1InWant`, `uploadpack.hideRefs`, `user.email`,
+/// `bundle.*`, `transfer.advertiseObjectInfo`, `transfer.advertiseSID`,
+/// `uploadpack.advertiseBundleURIs`, `uploadpack.allowAnySHA1InWant`, `uploadpack.allowFilter`,
+/// `uploadpack.allowReachableSHA1InWant`, `uploadpack.allowRefInWant`, `uploadpack.allowSidebandAll`,
+/// `uploadpack.allowTipSHA1InWant`, `uploadpack.hideRefs`, `uploadpackfilter.*`, `user.email`,
 /// `user.name` (who is in the reflog, if the caller does not say).
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -32,6 +34,7 @@ pub struct Settings {
     wants: WantPolicy,
     upload: UploadPolicy,
     receive: ReceivePolicy,
+    advertise_session: bool,
     log_refs: LogRefs,
     user: [Option<String>; 2],
 }
@@ -64,14 +67,19 @@ impl Settings {
 
     /// The policy for a client of that protocol version. In protocol v2 git
     /// lets a client want any object whatever the configuration says.
-    pub fn policy(&self, version: ProtocolVersion) -> Policy {
+    ///
+    /// `session_id` names this run of the server in logs; it is said to the client if the
+    /// configuration wants that.
+    pub(super) fn policy(&self, version: ProtocolVersion, session_id: Option<&str>) -> Policy {
         let wants = if version == ProtocolVersion::V2 {
             WantPolicy::Any
         } else {
             self.wants
         };
         Policy {
-            session_id: None,
+            session_id: session_id
+                .filter(|_| self.advertise_session)
+                .map(str::to_owned),
             upload: UploadPolicy {
                 wants,
                 ..self.upload.clone()
@@ -119,6 +127,13 @@ impl Settings {
                 wants: WantPolicy::Advertised,
                 unborn: config.get("lsrefs.unborn").unwrap_or("advertise") == "advertise",
                 filters: filters(config)?,
+                ref_in_want: flag("uploadpack.allowrefinwant", false)?,
+                sideband_all: flag("uploadpack.allowsidebandall", false)?,
+                object_info: flag("transfer.advertiseobjectinfo", false)?,
+                bundles: match flag("uploadpack.advertisebundleuris", false)? {
+                    true => Some(bundles(config)),
+                    false => None,
+                },
                 threads,
             },
             receive: ReceivePolicy {
@@ -140,6 +155,7 @@ impl Settings {
                 push_options: flag("receive.advertisepushoptions", false)?,
                 ..ReceivePolicy::default()
             },
+            advertise_session: flag("transfer.advertisesid", false)?,
             log_refs: log_refs(config, has_working_tree)?,
             user: ["user.name", "user.email"].map(|key| config.get(key).map(str::to_owned)),
         })
@@ -174,6 +190,14 @@ fn wants(config: &Config) -> Result<WantPolicy, ConfigError> {
         }
     }
     Ok(WantPolicy::Advertised)
+}
+
+/// The list of bundles as `bundle-uri` says it: the section as it is written.
+fn bundles(config: &Config) -> Vec<String> {
+    let entries = config.section("bundle");
+    entries
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect()
 }
 
 /// The names that `uploadpackfilter` has rules for.
@@ -257,10 +281,10 @@ mod tests {
     #[test]
     fn defaults_are_those_of_git() {
         let plain = settings("[core]\nbare = true");
-        let policy = plain.policy(ProtocolVersion::V0);
+        let policy = plain.policy(ProtocolVersion::V0, None);
         assert_eq!(policy.upload.wants, WantPolicy::Advertised);
         assert_eq!(
-            plain.policy(ProtocolVersion::V2).upload.wants,
+            plain.policy(ProtocolVersion::V2, None).upload.wants,
             WantPolicy::Any
         );
         assert_eq!(policy.receive.checked_out, CheckedOutBranch::Allow);
@@ -269,7 +293,7 @@ mod tests {
         assert_eq!(plain.http.receive_pack, None);
         let tree = settings("[core]\nbare = false");
         assert_eq!(
-            tree.policy(ProtocolVersion::V0).receive.checked_out,
+            tree.policy(ProtocolVersion::V0, None).receive.checked_out,
             CheckedOutBranch::Refuse
         );
     }
@@ -281,7 +305,7 @@ mod tests {
             denyCurrentBranch = warn\n[core]\nbare = 0\n[uploadpack]\nallowTipSHA1InWant = 1\n\
             [http]\nreceivepack\n";
         let settings = settings(text);
-        let policy = settings.policy(ProtocolVersion::V0);
+        let policy = settings.policy(ProtocolVersion::V0, None);
         let hidden = git_id::RefName::new("refs/x/y").unwrap();
         assert!(policy.upload.hidden.hides(&hidden) && !policy.receive.hidden.hides(&hidden));
         assert!(!policy.receive.check_objects && !policy.receive.deny_delete_current);
@@ -289,6 +313,25 @@ mod tests {
         assert_eq!(policy.receive.checked_out, CheckedOutBranch::Warn);
         assert_eq!(policy.upload.wants, WantPolicy::Tips);
         assert_eq!(settings.http.receive_pack, Some(true));
+    }
+
+    #[test]
+    fn what_protocol_v2_offers_more_is_off_until_it_is_configured() {
+        let plain = settings("").policy(ProtocolVersion::V2, Some("id"));
+        let upload = &plain.upload;
+        assert!(!upload.ref_in_want && !upload.sideband_all && !upload.object_info);
+        assert_eq!((&upload.bundles, plain.session_id), (&None, None));
+        let text = "[uploadpack]\nallowRefInWant\nallowSidebandAll\nadvertiseBundleURIs\n\
+            [transfer]\nadvertiseSID\nadvertiseObjectInfo\n[bundles]\nx = 1\n\
+            [bundle]\nversion = 1\n[bundle \"One\"]\nuri = https://host/a\n";
+        let all = settings(text).policy(ProtocolVersion::V2, Some("id"));
+        assert!(all.upload.ref_in_want && all.upload.sideband_all && all.upload.object_info);
+        assert_eq!(all.session_id.as_deref(), Some("id"));
+        let bundles = all.upload.bundles.unwrap();
+        assert_eq!(
+            bundles,
+            ["bundle.version=1", "bundle.One.uri=https://host/a"]
+        );
     }
 
     #[test]

@@ -64,7 +64,6 @@ fn text(text: String) -> Answer {
 async fn info_refs(repository: &BareRepository) -> Result<String, ServeError> {
     let snapshot = repository.refs().await?;
     let hidden = repository
-        .settings()
         .policy(git_wire::ProtocolVersion::V0)
         .upload
         .hidden;

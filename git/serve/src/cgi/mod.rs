@@ -152,7 +152,6 @@ impl<'a> Request<'a> {
             Service::UploadPack => 0,
             Service::ReceivePack => {
                 self.repository
-                    .settings()
                     .policy(self.version())
                     .receive
                     .max_pack_bytes

@@ -65,6 +65,10 @@ fn judge_one(
         return Err(RefRejection::Hidden);
     }
     let deletion = command.new.is_null();
+    let levels = name.as_str().split('/').count();
+    if !deletion && levels < 3 {
+        return Err(RefRejection::OneLevel);
+    }
     if is_current(&name, snapshot) {
         if deletion && policy.deny_delete_current {
             return Err(RefRejection::CurrentBranchDeletion);

@@ -69,9 +69,9 @@ fn explanation(command: &Judged) -> Option<String> {
     let name = &command.shown_name;
     let text = match &command.verdict {
         Ok(_) if command.warn_checked_out => {
-            format!("warning: updating the checked-out branch {name}\n")
+            format!("warning: updating the current branch {name}\n")
         }
-        Err(RefRejection::Name { .. } | RefRejection::Head) => {
+        Err(RefRejection::Name { .. } | RefRejection::OneLevel | RefRejection::Head) => {
             format!("error: refusing to update funny ref '{name}' remotely\n")
         }
         Err(RefRejection::NonFastForward) => {

@@ -118,7 +118,7 @@ impl ServiceCall {
             version,
             phase,
         } = self;
-        let policy = repository.settings().policy(version);
+        let policy = repository.policy(version);
         match (phase, service) {
             (Phase::Advertise(transport), _) => {
                 advertise(repository, &policy, service, version, transport, &output).await

@@ -1,6 +1,7 @@
 //! Serving fetches and clones.
 
 mod filter;
+mod object_info;
 mod pack;
 mod shallow;
 mod v0;

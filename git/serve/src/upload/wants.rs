@@ -9,6 +9,15 @@ use crate::{ServeError, WantPolicy};
 
 /// Refuses wants that the client may not have.
 pub(super) fn check_wants(view: &View, wants: &[ObjectId]) -> Result<(), ServeError> {
+    let refused = refused(view, wants)?;
+    match wants.iter().find(|id| refused.contains(id)) {
+        Some(id) => Err(Refusal::NotOurRef { id: *id }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Those of the objects that the client may not have, or that are not here.
+pub(super) fn refused(view: &View, wants: &[ObjectId]) -> Result<HashSet<ObjectId>, ServeError> {
     let mut open: HashSet<ObjectId> = wants.iter().copied().collect();
     for reference in view.visible() {
         open.remove(&reference.id);
@@ -28,11 +37,9 @@ pub(super) fn check_wants(view: &View, wants: &[ObjectId]) -> Result<(), ServeEr
         WantPolicy::Reachable => remove_reachable(view, &mut open)?,
         WantPolicy::Any => open.clear(),
     }
-    let refused = |id: &&ObjectId| open.contains(id) || !view.objects.contains(id);
-    match wants.iter().find(refused) {
-        Some(id) => Err(Refusal::NotOurRef { id: *id }.into()),
-        None => Ok(()),
-    }
+    let missing = wants.iter().filter(|id| !view.objects.contains(id));
+    open.extend(missing.copied());
+    Ok(open)
 }
 
 /// Removes what a visible ref reaches.

@@ -279,6 +279,7 @@ fn names_that_git_would_refuse_are_refused_one_by_one() {
         "main",
         "refs/heads/x.lock",
         "refs/heads/a\u{7}",
+        "refs/onelevel",
     ];
     let commands: Vec<String> = names
         .iter()

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod answers;
+mod bad_fetches;
 mod bad_input;
+mod differential;
 mod directory;
 mod dumb_http;
 mod fetch;
@@ -13,4 +15,5 @@ mod partial;
 mod push;
 mod sandbox;
 mod shallow;
+mod v2_commands;
 mod wire_client;

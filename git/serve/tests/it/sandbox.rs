@@ -147,6 +147,33 @@ impl Sandbox {
         run_with_input(isolated(&mut command, self.root.path()), input)
     }
 
+    /// Runs git in a repository; it must succeed. Returns the packets that it sent
+    /// and got.
+    pub(crate) fn traced(&self, repository: &Path, arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(repository);
+        isolated(&mut command, self.root.path()).env("GIT_TRACE_PACKET", "1");
+        let printed = run_with_input(&mut command, b"");
+        assert!(printed.success, "git failed: {printed:?}");
+        printed.err
+    }
+
+    /// Runs git in a repository with a variable and an input, and returns the bytes
+    /// that it prints, whether it succeeds or not.
+    pub(crate) fn bytes_in(
+        &self,
+        directory: &Path,
+        variable: &str,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Vec<u8> {
+        let (name, value) = variable.split_once('=').unwrap();
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(directory);
+        isolated(&mut command, self.root.path()).env(name, value);
+        output_of(&mut command, input).stdout
+    }
+
     /// Clones through the services, with further options.
     pub(crate) fn clone(&self, way: (Over, u8), from: &str, to: &str, options: &[&str]) -> PathBuf {
         let (over, version) = way;
@@ -267,6 +294,19 @@ pub(crate) fn isolated<'a>(command: &'a mut Command, home: &Path) -> &'a mut Com
 }
 
 pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Printed {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output_of(command, input);
+    Printed {
+        success: status.success(),
+        out: String::from_utf8_lossy(&stdout).into_owned(),
+        err: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+fn output_of(command: &mut Command, input: &[u8]) -> Output {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -275,15 +315,7 @@ pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Printed {
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = child.wait_with_output().unwrap();
+    let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
-    Printed {
-        success: status.success(),
-        out: String::from_utf8_lossy(&stdout).into_owned(),
-        err: String::from_utf8_lossy(&stderr).into_owned(),
-    }
+    output
 }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use git_serve::bare::{BareRepository, Caller};
-use git_serve::{Mode, Output, Policy, ProtocolVersion, ServeError, receive_pack};
+use git_serve::{Mode, Output, Policy, ProtocolVersion, ServeError, receive_pack, upload_pack};
 use git_wire::pkt::{Decoder, Packet, put_data, put_flush};
+use tokio::sync::mpsc::Receiver;
 
 /// What a hand-made push was answered.
 #[derive(Debug)]
@@ -38,19 +39,11 @@ pub(crate) fn raw_push(repository: &Path, policy: &Policy, request: &[u8]) -> An
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (bytes, served) = runtime.block_on(async {
         let repository = BareRepository::open(repository, &Caller::default()).unwrap();
-        let (output, mut receiver) = Output::channel();
+        let (output, receiver) = Output::channel();
         let version = ProtocolVersion::V0;
         let mode = Mode::Stateless;
         let serving = receive_pack(&repository, policy, version, mode, request, output);
-        let reading = async {
-            let mut bytes = Vec::new();
-            while let Some(piece) = receiver.recv().await {
-                bytes.extend_from_slice(&piece);
-            }
-            bytes
-        };
-        let (served, bytes) = tokio::join!(serving, reading);
-        (bytes, served)
+        tokio::join!(read_all(receiver), serving)
     });
     let (mut report, mut messages) = (Vec::new(), Vec::new());
     for packet in packets(&bytes) {
@@ -68,7 +61,35 @@ pub(crate) fn raw_push(repository: &Path, policy: &Policy, request: &[u8]) -> An
     }
 }
 
-fn packets(bytes: &[u8]) -> Vec<Vec<u8>> {
+/// Sends bytes to upload-pack as one stateless request, under the repository's
+/// own policy.
+pub(crate) fn raw_upload(
+    repository: &Path,
+    version: ProtocolVersion,
+    request: &[u8],
+) -> (Vec<u8>, Option<ServeError>) {
+    let repository = BareRepository::open(repository, &Caller::default()).unwrap();
+    let policy = repository.policy(version);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (bytes, served) = runtime.block_on(async {
+        let (output, receiver) = Output::channel();
+        let mode = Mode::Stateless;
+        let serving = upload_pack(&repository, &policy, version, mode, request, output);
+        tokio::join!(read_all(receiver), serving)
+    });
+    (bytes, served.err())
+}
+
+async fn read_all(mut receiver: Receiver<Bytes>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = receiver.recv().await {
+        bytes.extend_from_slice(&piece);
+    }
+    bytes
+}
+
+/// The data packets of an answer.
+pub(crate) fn packets(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut decoder = Decoder::new();
     decoder.feed(bytes);
     let mut packets = Vec::new();

@@ -1,11 +1,11 @@
 use std::collections::HashSet;
 
-use bytes::BytesMut;
 use git_id::{HashKind, ObjectId};
 
+use super::Sections;
+use crate::advertisement::V2Offer;
 use crate::deepen::DeepenLines;
 use crate::error::{ProtocolError, shown};
-use crate::pkt::{put_delimiter, put_flush, put_line};
 use crate::{Deepen, Filter, Knowledge, PackFeatures};
 
 /// The arguments of `fetch`.
@@ -13,6 +13,8 @@ use crate::{Deepen, Filter, Knowledge, PackFeatures};
 pub struct Fetch {
     /// What the client wants, each once.
     pub wants: Vec<ObjectId>,
+    /// Names of refs whose objects it wants too, each once.
+    pub want_refs: Vec<String>,
     /// What it says to have, each once; not all known here.
     pub haves: Vec<ObjectId>,
     /// Commits whose parents the client lacks.
@@ -27,6 +29,15 @@ pub struct Fetch {
     pub done: bool,
     /// It wants no pack before it says `done`.
     pub wait_for_done: bool,
+    /// The whole response is to be on the side band.
+    pub sideband_all: bool,
+}
+
+impl Fetch {
+    /// Whether it asks for no object at all.
+    pub fn wants_nothing(&self) -> bool {
+        self.wants.is_empty() && self.want_refs.is_empty()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -34,11 +45,17 @@ pub(super) struct FetchLines {
     fetch: Fetch,
     deepen: DeepenLines,
     wanted: HashSet<ObjectId>,
+    wanted_refs: HashSet<String>,
     had: HashSet<ObjectId>,
 }
 
 impl FetchLines {
-    pub(super) fn take(&mut self, line: &[u8], hash: HashKind) -> Result<(), ProtocolError> {
+    pub(super) fn take(
+        &mut self,
+        line: &[u8],
+        hash: HashKind,
+        offer: V2Offer,
+    ) -> Result<(), ProtocolError> {
         let id = |hex: &[u8]| match ObjectId::from_hex(hex) {
             Ok(id) if id.kind() == hash => Ok(id),
             _ => Err(ProtocolError::ExpectedObjectId { line: shown(line) }),
@@ -48,6 +65,10 @@ impl FetchLines {
             if self.wanted.insert(want) {
                 self.fetch.wants.push(want);
             }
+        } else if let Some(name) = line.strip_prefix(b"want-ref ")
+            && offer.ref_in_want
+        {
+            self.want_ref(name)?;
         } else if let Some(hex) = line.strip_prefix(b"have ") {
             let have = id(hex)?;
             if self.had.insert(have) {
@@ -55,11 +76,25 @@ impl FetchLines {
             }
         } else if let Some(hex) = line.strip_prefix(b"shallow ") {
             self.fetch.shallow.push(id(hex)?);
-        } else if let Some(spec) = line.strip_prefix(b"filter ") {
+        } else if let Some(spec) = line.strip_prefix(b"filter ")
+            && offer.filter
+        {
             self.fetch.filter = Some(Filter::parse(spec)?);
         } else if !self.deepen.take(line)? {
-            self.word(line)?;
+            self.word(line, offer)?;
         }
+        Ok(())
+    }
+
+    fn want_ref(&mut self, name: &[u8]) -> Result<(), ProtocolError> {
+        // Every name here is UTF-8: with a replacement character it is unknown.
+        let name = String::from_utf8_lossy(name).into_owned();
+        if !self.wanted_refs.insert(name.clone()) {
+            return Err(ProtocolError::DuplicateWantRef {
+                name: shown(name.as_bytes()),
+            });
+        }
+        self.fetch.want_refs.push(name);
         Ok(())
     }
 
@@ -70,7 +105,7 @@ impl FetchLines {
         })
     }
 
-    fn word(&mut self, line: &[u8]) -> Result<(), ProtocolError> {
+    fn word(&mut self, line: &[u8], offer: V2Offer) -> Result<(), ProtocolError> {
         match line {
             b"done" => self.fetch.done = true,
             b"thin-pack" => self.fetch.features.thin_pack = true,
@@ -78,6 +113,7 @@ impl FetchLines {
             b"include-tag" => self.fetch.features.include_tag = true,
             b"no-progress" => self.fetch.features.no_progress = true,
             b"wait-for-done" => self.fetch.wait_for_done = true,
+            b"sideband-all" if offer.sideband_all => self.fetch.sideband_all = true,
             b"deepen-relative" => self.deepen.relative = true,
             _ => return Err(ProtocolError::UnexpectedLine { line: shown(line) }),
         }
@@ -102,11 +138,11 @@ pub enum Negotiated {
 /// No acknowledgments after `done` or when the client said no haves; `ACK` and
 /// `NAK` never together; after `ready` the pack follows in the same response.
 pub fn put_acknowledgments<K: Knowledge>(
-    out: &mut BytesMut,
+    out: &mut Sections,
     fetch: &Fetch,
     knowledge: &mut K,
 ) -> Result<Negotiated, K::Error> {
-    if fetch.wants.is_empty() && !fetch.wait_for_done {
+    if fetch.wants_nothing() && !fetch.wait_for_done {
         return Ok(Negotiated::Finished);
     }
     let mut common = Vec::new();
@@ -116,24 +152,24 @@ pub fn put_acknowledgments<K: Knowledge>(
         }
     }
     if fetch.done || (fetch.haves.is_empty() && !fetch.wait_for_done) {
-        return Ok(match fetch.wants.is_empty() {
+        return Ok(match fetch.wants_nothing() {
             true => Negotiated::Finished,
             false => Negotiated::SendPack(common),
         });
     }
-    put_line(out, format_args!("acknowledgments\n"));
+    out.line(format_args!("acknowledgments\n"));
     if common.is_empty() {
-        put_line(out, format_args!("NAK\n"));
+        out.line(format_args!("NAK\n"));
     }
     for id in &common {
-        put_line(out, format_args!("ACK {id}\n"));
+        out.line(format_args!("ACK {id}\n"));
     }
     if !fetch.wait_for_done && !common.is_empty() && knowledge.is_ready(&common)? {
-        put_line(out, format_args!("ready\n"));
-        put_delimiter(out);
+        out.line(format_args!("ready\n"));
+        out.delimiter();
         return Ok(Negotiated::SendPack(common));
     }
-    put_flush(out);
+    out.flush();
     Ok(Negotiated::Finished)
 }
 
@@ -141,32 +177,45 @@ pub fn put_acknowledgments<K: Knowledge>(
 /// the client is shallow or asks to become so, empty or not.
 ///
 /// `unshallow` has only commits that the client declared as shallow.
-pub fn put_shallow_info(out: &mut BytesMut, shallow: &[ObjectId], unshallow: &[ObjectId]) {
-    put_line(out, format_args!("shallow-info\n"));
-    shallow
-        .iter()
-        .for_each(|id| put_line(out, format_args!("shallow {id}\n")));
-    unshallow
-        .iter()
-        .for_each(|id| put_line(out, format_args!("unshallow {id}\n")));
-    put_delimiter(out);
+pub fn put_shallow_info(out: &mut Sections, shallow: &[ObjectId], unshallow: &[ObjectId]) {
+    out.line(format_args!("shallow-info\n"));
+    for id in shallow {
+        out.line(format_args!("shallow {id}\n"));
+    }
+    for id in unshallow {
+        out.line(format_args!("unshallow {id}\n"));
+    }
+    out.delimiter();
+}
+
+/// Appends the `wanted-refs` section with its delimiter, if the client wanted any
+/// ref by name: what each of them is.
+pub fn put_wanted_refs(out: &mut Sections, refs: &[(String, ObjectId)]) {
+    if refs.is_empty() {
+        return;
+    }
+    out.line(format_args!("wanted-refs\n"));
+    for (name, id) in refs {
+        out.line(format_args!("{id} {name}\n"));
+    }
+    out.delimiter();
 }
 
 /// Appends the header of the `packfile` section. The pack follows on the large
 /// side band, then a flush packet.
-pub fn put_packfile_header(out: &mut BytesMut) {
-    put_line(out, format_args!("packfile\n"));
+pub fn put_packfile_header(out: &mut Sections) {
+    out.line(format_args!("packfile\n"));
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
 
-    use bytes::BytesMut;
     use git_id::ObjectId;
 
     use super::{Fetch, Negotiated, put_acknowledgments};
     use crate::Knowledge;
+    use crate::v2::Sections;
 
     struct Known {
         ids: Vec<ObjectId>,
@@ -286,14 +335,14 @@ mod tests {
             ),
         ];
         for (case, fetch, ready, text, expected) in cases {
-            let mut out = BytesMut::new();
+            let mut out = Sections::default();
             let mut known = Known {
                 ids: vec![one],
                 ready,
             };
             let Ok(negotiated) = put_acknowledgments(&mut out, &fetch, &mut known);
             assert_eq!(
-                (negotiated, &out[..]),
+                (negotiated, &out.into_bytes()[..]),
                 (expected, text.as_bytes()),
                 "{case}"
             );

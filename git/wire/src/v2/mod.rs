@@ -3,8 +3,14 @@
 
 mod fetch;
 mod ls_refs;
+mod object_info;
 mod request;
+mod section;
 
-pub use fetch::{Fetch, Negotiated, put_acknowledgments, put_packfile_header, put_shallow_info};
+pub use fetch::{
+    Fetch, Negotiated, put_acknowledgments, put_packfile_header, put_shallow_info, put_wanted_refs,
+};
 pub use ls_refs::{LsRefs, RefLine, put_ref, put_unborn_head};
+pub use object_info::{ObjectInfo, put_object_info, put_object_info_header};
 pub use request::{Command, Request, RequestParser};
+pub use section::Sections;

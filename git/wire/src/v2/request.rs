@@ -2,7 +2,9 @@ use git_id::HashKind;
 
 use super::fetch::{Fetch, FetchLines};
 use super::ls_refs::{LsRefs, LsRefsLines};
+use super::object_info::ObjectInfo;
 use crate::MAX_REQUEST_LINES;
+use crate::advertisement::V2Offer;
 use crate::error::{ProtocolError, shown};
 use crate::pkt::Packet;
 
@@ -24,6 +26,10 @@ pub enum Command {
     LsRefs(LsRefs),
     /// Send a pack.
     Fetch(Fetch),
+    /// Tell facts of objects without sending them.
+    ObjectInfo(ObjectInfo),
+    /// List bundles that a clone may begin with.
+    BundleUri,
     /// The client has no further request.
     End,
 }
@@ -35,6 +41,7 @@ const MAX_SERVER_OPTIONS: usize = 1000;
 #[derive(Debug)]
 pub struct RequestParser {
     hash: HashKind,
+    offer: V2Offer,
     state: State,
     lines: usize,
     agent: Option<String>,
@@ -52,13 +59,29 @@ enum State {
 enum Arguments {
     LsRefs(LsRefsLines),
     Fetch(Box<FetchLines>),
+    ObjectInfo(ObjectInfo),
+    BundleUri,
+}
+
+impl Arguments {
+    /// The command's name.
+    fn command(&self) -> &'static str {
+        match self {
+            Self::LsRefs(_) => "ls-refs",
+            Self::Fetch(_) => "fetch",
+            Self::ObjectInfo(_) => "object-info",
+            Self::BundleUri => "bundle-uri",
+        }
+    }
 }
 
 impl RequestParser {
-    /// A parser for a repository with that hash function.
-    pub fn new(hash: HashKind) -> Self {
+    /// A parser for a repository with that hash function. What was not offered
+    /// is an error.
+    pub fn new(hash: HashKind, offer: V2Offer) -> Self {
         Self {
             hash,
+            offer,
             state: State::Capabilities(None),
             lines: 0,
             agent: None,
@@ -93,7 +116,11 @@ impl RequestParser {
         match &mut self.state {
             State::Capabilities(_) => self.capability(line),
             State::Arguments(Arguments::LsRefs(lines)) => lines.take(line),
-            State::Arguments(Arguments::Fetch(lines)) => lines.take(line, self.hash),
+            State::Arguments(Arguments::Fetch(lines)) => lines.take(line, self.hash, self.offer),
+            State::Arguments(Arguments::ObjectInfo(arguments)) => arguments.take(line, self.hash),
+            State::Arguments(Arguments::BundleUri) => {
+                Err(ProtocolError::UnexpectedLine { line: shown(line) })
+            }
         }
     }
 
@@ -135,6 +162,10 @@ impl RequestParser {
         *command = Some(match name {
             b"ls-refs" => Arguments::LsRefs(LsRefsLines::default()),
             b"fetch" => Arguments::Fetch(Box::default()),
+            b"object-info" if self.offer.object_info => {
+                Arguments::ObjectInfo(ObjectInfo::default())
+            }
+            b"bundle-uri" if self.offer.bundle_uri => Arguments::BundleUri,
             _ => {
                 return Err(ProtocolError::InvalidCommand {
                     command: shown(name),
@@ -152,7 +183,9 @@ impl RequestParser {
                 self.state = State::Arguments(arguments);
                 Ok(())
             }
-            State::Arguments(_) => Err(ProtocolError::SpecialPacket),
+            State::Arguments(arguments) => Err(ProtocolError::ExpectedFlush {
+                command: arguments.command(),
+            }),
         }
     }
 
@@ -169,14 +202,19 @@ impl RequestParser {
     }
 
     fn finish(&mut self) -> Result<Request, ProtocolError> {
-        let done = std::mem::replace(self, Self::new(self.hash));
+        let done = std::mem::replace(self, Self::new(self.hash, self.offer));
         let ended = done.is_between_requests();
+        if matches!(done.state, State::Capabilities(Some(_))) {
+            done.check_format()?;
+        }
         let command = match done.state {
             State::Capabilities(None) if ended => Command::End,
             State::Capabilities(None) => return Err(ProtocolError::NoCommand),
             State::Capabilities(Some(arguments)) | State::Arguments(arguments) => match arguments {
                 Arguments::LsRefs(lines) => Command::LsRefs(lines.finish()),
                 Arguments::Fetch(lines) => Command::Fetch(lines.finish()?),
+                Arguments::ObjectInfo(arguments) => Command::ObjectInfo(arguments),
+                Arguments::BundleUri => Command::BundleUri,
             },
         };
         Ok(Request {
@@ -195,11 +233,21 @@ mod tests {
     use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
     use super::{Command, Request, RequestParser};
+    use crate::advertisement::V2Offer;
     use crate::pkt::Packet;
     use crate::{Deepen, ProtocolError};
 
+    const OFFER: V2Offer = V2Offer {
+        unborn: true,
+        filter: true,
+        ref_in_want: true,
+        sideband_all: true,
+        object_info: true,
+        bundle_uri: true,
+    };
+
     fn parse(hash: HashKind, text: &str) -> Result<Option<Request>, ProtocolError> {
-        let mut parser = RequestParser::new(hash);
+        let mut parser = RequestParser::new(hash, OFFER);
         for line in text.lines() {
             let packet = match line {
                 "0000" => Packet::Flush,
@@ -262,6 +310,30 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_offered_is_an_error() {
+        let nothing = V2Offer::default();
+        for text in [
+            "command=object-info",
+            "command=bundle-uri",
+            "command=fetch\n0001\nwant-ref refs/heads/a",
+            "command=fetch\n0001\nsideband-all",
+            "command=fetch\n0001\nfilter blob:none",
+        ] {
+            let lines = || {
+                text.lines().map(|line| match line {
+                    "0001" => Packet::Delimiter,
+                    line => Packet::Data(Bytes::copy_from_slice(line.as_bytes())),
+                })
+            };
+            let fails = |offer| {
+                let mut parser = RequestParser::new(HashKind::Sha1, offer);
+                lines().any(|packet| parser.packet(&packet).is_err())
+            };
+            assert_eq!((fails(nothing), fails(OFFER)), (true, false), "{text}");
+        }
+    }
+
+    #[test]
     fn every_fault_has_its_error() {
         let id = "a".repeat(64);
         let cases: &[(&str, ProtocolError)] = &[
@@ -286,7 +358,24 @@ mod tests {
                     command: "fetch".into(),
                 },
             ),
-            ("command=fetch\n0001\n0001", ProtocolError::SpecialPacket),
+            (
+                "command=fetch\n0001\n0001",
+                ProtocolError::ExpectedFlush { command: "fetch" },
+            ),
+            (
+                "command=fetch\n0001\nwant-ref a\nwant-ref a",
+                ProtocolError::DuplicateWantRef { name: "a".into() },
+            ),
+            (
+                "command=bundle-uri\n0001\nx",
+                ProtocolError::UnexpectedLine { line: "x".into() },
+            ),
+            (
+                "command=object-info\n0001\noid x",
+                ProtocolError::ExpectedObjectId {
+                    line: "oid x".into(),
+                },
+            ),
             (
                 "command=fetch\n0001\nfilter x",
                 ProtocolError::InvalidFilter { spec: "x".into() },
@@ -297,6 +386,13 @@ mod tests {
             ),
             (
                 "command=ls-refs\nobject-format=sha256\n0001",
+                ProtocolError::ObjectFormat {
+                    server: HashKind::Sha1,
+                    client: "sha256".into(),
+                },
+            ),
+            (
+                "command=ls-refs\nobject-format=sha256\n0000",
                 ProtocolError::ObjectFormat {
                     server: HashKind::Sha1,
                     client: "sha256".into(),
@@ -320,7 +416,7 @@ mod tests {
 
     #[test]
     fn a_flush_alone_ends_and_requests_follow_one_another() {
-        let mut parser = RequestParser::new(HashKind::Sha1);
+        let mut parser = RequestParser::new(HashKind::Sha1, OFFER);
         assert!(parser.is_between_requests());
         let command = Packet::Data(Bytes::from_static(b"command=ls-refs"));
         assert_eq!(parser.packet(&command), Ok(None));
@@ -339,7 +435,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_packets_are_a_panic(packets in vec(arbitrary_packet(), 0..12)) {
-            let mut parser = RequestParser::new(HashKind::Sha1);
+            let mut parser = RequestParser::new(HashKind::Sha1, OFFER);
             for packet in packets {
                 if parser.packet(&packet).is_err() {
                     break;
@@ -352,6 +448,9 @@ mod tests {
         let words = [
             "command=fetch",
             "command=ls-refs",
+            "command=object-info",
+            "oid ",
+            "want-ref ",
             "want ",
             "have ",
             "deepen ",
