@@ -67,6 +67,10 @@ async fn serve(command: GitCommand) -> Result<(), Box<dyn Error>> {
 }
 
 /// Names this process in the logs of both sides: when it started, and its number.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program that lives for one request has no clock to take"
+)]
 fn session_id() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let micros = since.map_or(0, |since| since.as_micros());

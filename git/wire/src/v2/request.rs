@@ -334,6 +334,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn every_fault_has_its_error() {
         let id = "a".repeat(64);
         let cases: &[(&str, ProtocolError)] = &[
