@@ -113,7 +113,8 @@ fn many_small_packs_become_one_and_the_collector_takes_them() {
     for number in 0..60 {
         source.commit("growing", &format!("{number}")).unwrap();
         let through = if number % 2 == 0 { &here } else { &there };
-        source.run(&["push", "--quiet", through, "main"]).unwrap();
+        let push = ["push", "--quiet", through, "main", "--tags"];
+        source.run(&push).unwrap();
     }
     let objects = source.summary().unwrap().objects;
     let cloned = |from: &str, to: &str| {
