@@ -93,11 +93,12 @@ impl Maintainer {
             packs: open.objects.packs(),
             tips,
         };
-        let lengths = source
-            .packs
-            .iter()
-            .filter_map(|path| fs::metadata(path).ok());
-        let bytes: u64 = lengths.map(|data| data.len()).sum();
+        let paths = source.packs.clone();
+        let bytes = self.cache.blocking("measure packs", move || {
+            let lengths = paths.iter().filter_map(|path| fs::metadata(path).ok());
+            lengths.map(|data| data.len()).sum::<u64>()
+        });
+        let bytes = bytes.await?;
         if bytes > self.cache.limit / 2 {
             return Ok(Done::TooLarge);
         }

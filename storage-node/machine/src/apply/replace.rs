@@ -5,7 +5,7 @@
 //! of an object that was in two packs, each of the two may have counted on the other pack. What
 //! drops objects is refused by whatever came in between, since a push may have begun to lean on them.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use git_id::ObjectId;
 use storage_node_api::limits::MAX_PACKS;
@@ -41,7 +41,7 @@ pub(super) fn replace(txn: &mut Txn<'_>, replacement: Replacement) -> Result<Rep
     if seen < replaced.last {
         return Err(Refusal::PacksChanged(id).into());
     }
-    let mut stays = HashSet::new();
+    let mut stays = BTreeSet::new();
     new.retain(|pack| stays.insert(pack.checksum));
     let going = find(txn, id, &old)?;
     let going: Vec<_> = (going.into_iter())
@@ -90,7 +90,7 @@ fn find(
     checksums: &[ObjectId],
 ) -> Result<Vec<(PackKey, Pack)>, Stop> {
     let mut found = Vec::new();
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     for checksum in checksums.iter().filter(|checksum| seen.insert(**checksum)) {
         let by_checksum = PackNumberKey {
             repository: id,
@@ -124,7 +124,7 @@ fn remove(
         })?;
     }
     let kept = list::<PackKey>(txn, &PackKey::of(id))?;
-    let kept: HashSet<_> = (kept.iter())
+    let kept: BTreeSet<_> = (kept.iter())
         .flat_map(|(_, pack)| [pack.pack, pack.index])
         .collect();
     for (_, pack) in going {
