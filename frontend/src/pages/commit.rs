@@ -83,7 +83,8 @@ fn about(row: &Repository, id: &ObjectId, commit: &Commit) -> Markup {
                 strong { (String::from_utf8_lossy(&commit.author.name)) }
                 time.faint datetime=(day(commit.author.time)) { (day(commit.author.time)) }
                 code.faint { (id) }
-                a.end href={ (address) "/" (id) ".patch" } { "Patch" }
+                a.end href={ "/" (row.full_name()) "/src/commit/" (id) } { "Files" }
+                a href={ (address) "/" (id) ".patch" } { "Patch" }
             }
             div.inside {
                 h2.subject { (subject) }

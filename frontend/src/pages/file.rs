@@ -17,6 +17,9 @@ pub(super) fn card(row: &Repository, place: &Place, file: &File) -> Markup {
                 strong { (place.path.rsplit('/').next().unwrap_or_default()) }
                 span.faint { (bytes(file.size)) }
                 a.end href=(raw) { "Raw" }
+                @for (view, title) in [("blame", "Blame"), ("commits", "History")] {
+                    a href={ "/" (row.full_name()) "/" (place.address(view, &place.path)) } { (title) }
+                }
             }
             @match &text {
                 Some(text) if text.is_empty() => div.inside.faint { "This file is empty." },

@@ -26,6 +26,8 @@ pub(super) async fn repository(
 pub(super) enum RefKind {
     Branch,
     Tag,
+    /// No ref at all, but a commit's id.
+    Commit,
 }
 
 impl RefKind {
@@ -34,6 +36,7 @@ impl RefKind {
         match text {
             "branch" => Some(Self::Branch),
             "tag" => Some(Self::Tag),
+            "commit" => Some(Self::Commit),
             _ => None,
         }
     }
@@ -42,6 +45,7 @@ impl RefKind {
         match self {
             Self::Branch => "branch",
             Self::Tag => "tag",
+            Self::Commit => "commit",
         }
     }
 
@@ -49,6 +53,7 @@ impl RefKind {
         match self {
             Self::Branch => RefName::branch(short).ok(),
             Self::Tag => RefName::tag(short).ok(),
+            Self::Commit => None,
         }
     }
 }
@@ -70,6 +75,15 @@ impl Place {
     /// way: no ref's name is a directory of another's.
     pub(super) fn find(view: &View, kind: RefKind, rest: &str) -> Option<Self> {
         let rest = rest.trim_matches('/');
+        if kind == RefKind::Commit {
+            let (name, path) = rest.split_once('/').unwrap_or((rest, ""));
+            return Some(Self {
+                kind,
+                name: name.to_owned(),
+                tip: name.parse().ok()?,
+                path: path.trim_matches('/').to_owned(),
+            });
+        }
         let ends = rest
             .match_indices('/')
             .map(|(at, _)| at)

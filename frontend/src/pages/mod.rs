@@ -7,6 +7,7 @@
 
 mod archive;
 mod asset;
+mod blame;
 mod browse;
 mod changes;
 mod commit;

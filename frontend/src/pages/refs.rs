@@ -59,11 +59,13 @@ async fn list(
         .filter_map(|entry| match kind {
             RefKind::Branch => entry.name.as_branch(),
             RefKind::Tag => entry.name.as_tag(),
+            RefKind::Commit => None,
         })
         .collect();
     let title = match kind {
         RefKind::Branch => "Branches",
         RefKind::Tag => "Tags",
+        RefKind::Commit => "Commits",
     };
     let address = format!("/{}/src/{}", row.full_name(), kind.as_str());
     let more = names.len().saturating_sub(SHOWN_ENTRIES);

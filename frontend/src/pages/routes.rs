@@ -15,7 +15,9 @@ use crate::pages::asset::{STYLE_PATH, style};
 use crate::pages::error::PageError;
 use crate::pages::keys::KEYS_PATH;
 use crate::pages::visitor::Visitor;
-use crate::pages::{archive, commit, commits, home, keys, owner, raw, refs, repository, sign_in};
+use crate::pages::{
+    archive, blame, commit, commits, home, keys, owner, raw, refs, repository, sign_in,
+};
 use crate::request::{Area, Peer, observe, security_headers};
 use crate::site::Site;
 
@@ -35,6 +37,7 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         )
         .route("/{owner}/{name}/raw/{kind}/{*rest}", get(raw::raw))
         .route("/{owner}/{name}/archive/{*archive}", get(archive::download))
+        .route("/{owner}/{name}/blame/{kind}/{*rest}", get(blame::show))
         .route("/{owner}/{name}/commit/{id}", get(commit::show))
         .route("/{owner}/{name}/commits/{kind}/{*rest}", get(commits::list))
         .route("/{owner}/{name}/branches", get(refs::branches))

@@ -11,6 +11,7 @@
 //!   [`merge_bases`] answer what else is asked of history.
 //! * [`diff_trees`], [`diff_file`] and [`write_patch`] say what changed, as `git diff` does.
 //! * [`blame`] says which commit each line of a file is from; [`search`] looks for text in files.
+//! * [`merge_text`] merges two texts that come from a third, as `git merge-file` does.
 //! * [`languages`] counts how much of a tree is in which.
 //! * [`list_tree`] lists a tree with what is below it, [`signed`] takes a signature out of its object.
 
@@ -23,6 +24,7 @@ mod diff;
 mod history;
 mod languages;
 pub mod limits;
+mod merge;
 mod mode;
 mod search;
 mod services;
@@ -40,6 +42,7 @@ pub use history::{
     Comparison, LastChange, LogOptions, LogPage, compare, count, last_changes, log, merge_bases,
 };
 pub use languages::{LanguageSize, languages};
+pub use merge::{ConflictStyle, Labels, MergedText, merge_text};
 pub use mode::Mode;
 pub use search::{Found, FoundLine, SearchError, SearchOptions, search};
 pub use services::{CachedServices, Services};

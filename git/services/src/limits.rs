@@ -13,7 +13,10 @@ pub const ARCHIVE_ENTRIES: usize = 4 << 20;
 pub const SIMILARITY_BYTES: u64 = 8 << 20;
 
 /// The largest file that is compared line by line, in bytes; a larger one counts as binary.
-pub const DIFF_BYTES: u64 = 32 << 20;
+pub const DIFF_BYTES: u64 = 16 << 20;
+
+/// The deepest that directories are compared.
+pub const DIFF_DEPTH: usize = 512;
 
 /// About how many bytes of results are remembered.
 pub const CACHE_BYTES: usize = 64 << 20;

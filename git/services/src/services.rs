@@ -9,6 +9,7 @@ use git_pack::{Objects, ReadError};
 use crate::archive::{ArchiveError, ArchiveOptions, archive};
 use crate::blame::{BlameError, BlamedLines, blame};
 use crate::cache::{Cache, Cached, Key};
+use crate::cancel;
 use crate::diff::{DiffOptions, FileChange, FileDiff, LineOptions, diff_file, diff_trees};
 use crate::history::{
     Comparison, LastChange, LogOptions, LogPage, compare, count, last_changes, log, merge_bases,
@@ -147,8 +148,9 @@ pub trait Services {
     ///
     /// # Errors
     ///
-    /// An object is missing or damaged.
+    /// An object is missing or damaged, or nobody waits any more.
     fn diff_file(&self, change: &FileChange, options: &LineOptions) -> Result<FileDiff, ReadError> {
+        cancel::check(self.cancel())?;
         diff_file(self.objects(), change, options)
     }
 }

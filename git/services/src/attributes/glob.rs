@@ -51,7 +51,11 @@ impl Glob {
                     b"**" => Segment::AnyDirectories,
                     part => Segment::Part(Part::new(part)),
                 });
-                Form::Path(segments.collect())
+                let mut segments: Vec<Segment> = segments.collect();
+                // Several in a row say no more than one, and would cost more.
+                let is_any = |segment: &Segment| matches!(segment, Segment::AnyDirectories);
+                segments.dedup_by(|next, before| is_any(next) && is_any(before));
+                Form::Path(segments)
             }
         };
         Self { form }
@@ -268,6 +272,8 @@ mod tests {
             ("**/c/d", "a/b/cc/d", false),
             ("a/**", "a/b/c", true),
             ("a/**", "a", false),
+            ("a/**/**/**/**/**/**/**", "a/b/c/d/e/f/g/h/i", true),
+            ("x/**/**/**/**/**/**/**", "a/b/c/d/e/f/g/h/i", false),
             ("**/x/**", "a/x/y", true),
             ("**/x/**", "a/x", false),
             ("[a-c]?.[!x]", "q/bz.y", true),

@@ -8,12 +8,12 @@ use git_pack::{Objects, ReadError, TreeEntry};
 
 use super::{FileChange, Side};
 use crate::cancel;
-use crate::limits::TREE_DEPTH;
+use crate::limits::DIFF_DEPTH;
 use crate::mode::Mode;
 use crate::tree::expect_tree;
 
 /// Paths that differ, in the order of trees. A directory in the place of a file gives one that is gone and
-/// others that are new. Directories nested deeper than [`TREE_DEPTH`] are not compared.
+/// others that are new. Directories nested deeper than [`DIFF_DEPTH`] are not compared.
 pub(super) fn compare_trees(
     objects: &Objects,
     before: Option<&ObjectId>,
@@ -44,7 +44,7 @@ impl Comparison<'_> {
         depth: usize,
     ) -> Result<(), ReadError> {
         cancel::check(self.cancel)?;
-        if before == after || depth == TREE_DEPTH {
+        if before == after || depth == DIFF_DEPTH {
             return Ok(());
         }
         let read = |id: Option<&ObjectId>| match id {

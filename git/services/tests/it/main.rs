@@ -9,4 +9,5 @@ mod fixture;
 mod histories;
 mod history;
 mod languages;
+mod merge;
 mod search;
