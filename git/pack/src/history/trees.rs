@@ -119,6 +119,18 @@ impl<'c> TreeWalk<'c> {
         Ok(())
     }
 
+    /// Notes that the client has the older versions that are not sent, after the last visit.
+    ///
+    /// Each is below the tree of a commit that is sent or that the client has, so it is known
+    /// unless it was selected.
+    pub(crate) fn know_older_versions(&mut self) {
+        for older in self.versions.values() {
+            if !self.selected.contains(*older) {
+                self.known.insert(*older);
+            }
+        }
+    }
+
     /// Selects what is below `tree`, and itself, that is not below any of `olds`.
     pub(crate) fn visit(
         &mut self,
@@ -130,6 +142,12 @@ impl<'c> TreeWalk<'c> {
             return Ok(());
         }
         olds.truncate(MAX_OLD_TREES);
+        for old in &olds {
+            if old.known {
+                self.known.insert(old.tree);
+            }
+            self.note_version(tree, old.tree, old.known);
+        }
         let depth = 0;
         self.stack.push(Visit { tree, depth, olds });
         while let Some(visit) = self.stack.pop() {

@@ -482,8 +482,9 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Found {
+    fn finish(mut self) -> Found {
         let packed = self.graph.objects().packed_objects();
+        self.trees.know_older_versions();
         let selected = self.trees.selected;
         let loose = selected
             .range(packed..u32::MAX)

@@ -46,7 +46,7 @@ pub(super) fn compose(
     let count = u32::try_from(count).map_err(|_| PlanError::TooManyObjects)?;
     let packed = objects.packed_objects();
     let versions = if options.thin {
-        Versions::new(objects, &numbers, &known, &versions)
+        Versions::new(objects, &numbers, &versions)
     } else {
         Versions::default()
     };

@@ -1,3 +1,4 @@
+use super::versions::Version;
 use super::write::Writer;
 use super::{Source, Span, WriteError};
 use crate::Kind;
@@ -7,11 +8,23 @@ use crate::objects::Loaded;
 /// Entries smaller than this are not worth a delta of their own.
 const MIN_STORED_BYTES: u64 = 128;
 
+/// Stored deltas smaller than this are not worth looking for another.
+const MIN_STORED_DELTA_BYTES: u64 = 1 << 10;
+
 /// The longest chain of deltas made here.
 const MAX_MADE_CHAIN: u32 = 50;
 
 /// Larger objects are not compared to make a delta.
 const MAX_DELTA_BYTES: usize = 32 << 20;
+
+/// Bases that are tried for one object.
+const MAX_BASES: usize = 4;
+
+/// Versions that are looked at for bases of one object.
+const MAX_VERSIONS: usize = 32;
+
+/// A delta that takes one byte for so many of the object is good enough.
+const GOOD_RATIO: usize = 256;
 
 /// Entries that are not copied but made.
 impl Writer<'_> {
@@ -20,15 +33,19 @@ impl Writer<'_> {
         Ok(objects.with_reader(|reader| reader.load_packed(objects, pack, span.start))?)
     }
 
-    /// Whether it is worth the time to look for a delta for an entry that is stored whole.
-    pub(super) fn may_be_delta(&self, pack: usize, span: &Span) -> bool {
-        span.end - span.start >= MIN_STORED_BYTES
-            && self.plan.versions.has(&Source::Packed(pack, span.start))
+    /// Whether it is worth the time to look for a delta for an entry, or for another one if
+    /// it is stored as one.
+    pub(super) fn may_be_delta(&self, pack: usize, span: &Span, is_delta: bool) -> bool {
+        let least = match is_delta {
+            true => MIN_STORED_DELTA_BYTES,
+            false => MIN_STORED_BYTES,
+        };
+        span.end - span.start >= least && self.plan.versions.has(Source::Packed(pack, span.start))
     }
 
     /// Writes an object as a delta against another version of it that the receiver has by
-    /// then, if that takes fewer than `stored` bytes and less than half of the object;
-    /// whether it did.
+    /// then, the one that makes the smallest, if that takes fewer than `stored` bytes and less than
+    /// half of the object; whether it did.
     pub(super) fn put_delta(
         &mut self,
         source: Source,
@@ -36,13 +53,24 @@ impl Writer<'_> {
         data: &[u8],
         stored: u64,
     ) -> Result<bool, WriteError> {
-        let Some((base, representation)) = self.similar(source)? else {
-            return Ok(false);
-        };
-        if base.kind != kind || data.len().max(base.data.len()) > MAX_DELTA_BYTES {
-            return Ok(false);
+        let mut best: Option<(Vec<u8>, Representation)> = None;
+        let mut limit = data.len() / 2;
+        for (base, representation) in self.bases(source) {
+            let Some(base) = self.load_base(&base)? else {
+                continue;
+            };
+            if base.kind != kind || data.len().max(base.data.len()) > MAX_DELTA_BYTES {
+                continue;
+            }
+            if let Some(delta) = make_delta(&base.data, data, limit) {
+                limit = delta.len().saturating_sub(1);
+                best = Some((delta, representation));
+            }
+            if limit <= data.len() / GOOD_RATIO {
+                break;
+            }
         }
-        let Some(delta) = make_delta(&base.data, data, data.len() / 2) else {
+        let Some((delta, representation)) = best else {
             return Ok(false);
         };
         let mut entry = Vec::new();
@@ -57,11 +85,7 @@ impl Writer<'_> {
             return Ok(false);
         }
         if let Representation::Offset(distance) = representation {
-            let depth = self
-                .depths
-                .get(&(self.out.offset() - distance))
-                .copied()
-                .unwrap_or(0);
+            let depth = self.depth(self.out.offset() - distance);
             self.depths.insert(self.out.offset(), depth + 1);
         }
         self.written.deltas += 1;
@@ -69,33 +93,58 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// A version of an object, and how a delta refers to it: one that was written
-    /// before, or one that the client has.
+    /// Versions of an object that a delta may build on, the closest first, and how it refers to
+    /// them: what was written before, or what the client has.
     ///
     /// What was written before builds on nothing that comes later, unless some stored
     /// delta that names a later base was copied: then only the client's own will do.
-    fn similar(&self, source: Source) -> Result<Option<(Loaded, Representation)>, WriteError> {
-        let objects = &self.plan.objects;
-        if let Some((pack, offset)) = self.plan.versions.newer(&source)
-            && self.plan.options.ofs_delta
-            && !self.names_later_base
-            && let Some(placed) = self.placements.placed_at(pack, offset)
-            && self
-                .depths
-                .get(&placed)
-                .is_none_or(|depth| *depth < MAX_MADE_CHAIN)
+    fn bases(&self, source: Source) -> Vec<(Version, Representation)> {
+        let distances = self.plan.options.ofs_delta && !self.names_later_base;
+        let mut bases = Vec::new();
+        let mut seen = vec![source];
+        let mut next = 0;
+        while let Some(source) = seen.get(next).copied()
+            && bases.len() < MAX_BASES
         {
-            let base = objects.with_reader(|reader| reader.load_packed(objects, pack, offset))?;
-            return Ok(Some((
-                base,
-                Representation::Offset(self.out.offset() - placed),
-            )));
+            next += 1;
+            for version in self.plan.versions.of(source) {
+                match version {
+                    Version::Had(id) => bases.push((version, Representation::Reference(id))),
+                    Version::Sent(other) if !seen.contains(&other) && seen.len() < MAX_VERSIONS => {
+                        seen.push(other);
+                        if let Source::Packed(pack, offset) = other
+                            && distances
+                            && let Some(placed) = self.placements.placed_at(pack, offset)
+                            && self.depth(placed) < MAX_MADE_CHAIN
+                        {
+                            let distance = self.out.offset() - placed;
+                            bases.push((version, Representation::Offset(distance)));
+                        }
+                    }
+                    Version::Sent(_) => {}
+                }
+            }
         }
-        let Some(older) = self.plan.versions.older(&source) else {
-            return Ok(None);
-        };
-        let base = objects.with_reader(|reader| reader.load(objects, &older))?;
-        Ok(base.map(|base| (base, Representation::Reference(older))))
+        bases.dedup();
+        bases.truncate(MAX_BASES);
+        bases
+    }
+
+    /// How many deltas made here the entry at an offset builds on.
+    fn depth(&self, offset: u64) -> u32 {
+        self.depths.get(&offset).copied().unwrap_or(0)
+    }
+
+    fn load_base(&self, base: &Version) -> Result<Option<Loaded>, WriteError> {
+        let objects = &self.plan.objects;
+        let loaded = objects.with_reader(|reader| match base {
+            Version::Sent(Source::Packed(pack, offset)) => {
+                reader.load_packed(objects, *pack, *offset).map(Some)
+            }
+            Version::Sent(Source::Loose(_)) => Ok(None),
+            Version::Had(id) => reader.load(objects, id),
+        });
+        Ok(loaded?)
     }
 
     pub(super) fn put_whole_object(&mut self, kind: Kind, data: &[u8]) -> Result<(), WriteError> {

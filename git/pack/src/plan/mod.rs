@@ -86,7 +86,7 @@ pub struct Plan {
 }
 
 /// Where an object to send is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
     /// In that pack at that offset.
     Packed(usize, u64),

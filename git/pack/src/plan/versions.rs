@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use git_id::ObjectId;
 
 use super::Source;
@@ -10,67 +8,62 @@ use crate::objects::Objects;
 /// Steps back through the versions of a file to one that the client has.
 const MAX_STEPS: usize = 64;
 
-/// For objects to send, others that are probably similar, being versions of the same path.
+/// Objects that are probably similar, being versions of the same path.
 #[derive(Debug, Default)]
 pub(super) struct Versions {
-    /// An older version that the client has and that is not sent.
-    older: HashMap<Source, ObjectId>,
-    /// A newer version that is sent too.
-    newer: HashMap<Source, (usize, u64)>,
+    /// For objects to send, others close by in history; sorted by the first.
+    pairs: Vec<(Source, Version)>,
+}
+
+/// Another version of an object to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Version {
+    /// It is sent too.
+    Sent(Source),
+    /// The client has it and it is not sent.
+    Had(ObjectId),
 }
 
 impl Versions {
     /// From what the walk over trees saw: for some objects, an older version.
-    pub(super) fn new(
-        objects: &Objects,
-        selected: &Bitmap,
-        known: &Bitmap,
-        seen: &NumberMap<u32>,
-    ) -> Self {
-        let mut versions = Self::default();
-        for (number, older) in seen
-            .iter()
-            .filter(|(number, _)| selected.contains(**number))
-        {
-            let source = source(objects, *number);
-            if selected.contains(*older)
-                && let Source::Packed(pack, offset) = source
-            {
-                versions
-                    .newer
-                    .insert(self::source(objects, *older), (pack, offset));
+    pub(super) fn new(objects: &Objects, selected: &Bitmap, seen: &NumberMap<u32>) -> Self {
+        let mut pairs = Vec::new();
+        let is_sent = |number: &u32| selected.contains(*number);
+        for (number, older) in seen.iter().filter(|(number, _)| is_sent(number)) {
+            let sent = source(objects, *number);
+            if is_sent(older) {
+                let older = source(objects, *older);
+                pairs.extend([(sent, Version::Sent(older)), (older, Version::Sent(sent))]);
             }
-            let ancestors = std::iter::successors(Some(*older), |older| seen.get(older).copied());
-            let stays = |number: &u32| known.contains(*number) && !selected.contains(*number);
-            if let Some(older) = ancestors.take(MAX_STEPS).find(stays)
+            let steps = std::iter::successors(Some(*older), |older| seen.get(older).copied());
+            if let Some(older) = steps.take(MAX_STEPS).find(|older| !is_sent(older))
                 && let Some((pack, position)) = objects.place_of_number(older)
             {
-                versions
-                    .older
-                    .insert(source, objects.pack_list()[pack].id(position));
+                let id = objects.pack_list()[pack].id(position);
+                pairs.push((sent, Version::Had(id)));
             }
         }
-        versions
+        pairs.sort_unstable();
+        Self { pairs }
     }
 
-    /// Whether anything similar is known.
-    pub(super) fn has(&self, source: &Source) -> bool {
-        self.older.contains_key(source) || self.newer.contains_key(source)
+    /// Other versions of an object; those that are sent come first.
+    pub(super) fn of(&self, source: Source) -> impl Iterator<Item = Version> + '_ {
+        let first = self.pairs.partition_point(|pair| pair.0 < source);
+        let pairs = self.pairs[first..].iter();
+        pairs
+            .take_while(move |pair| pair.0 == source)
+            .map(|pair| pair.1)
     }
 
-    /// A version that the client has and that is not sent.
-    pub(super) fn older(&self, source: &Source) -> Option<ObjectId> {
-        self.older.get(source).copied()
-    }
-
-    /// Pack and offset of a version that is sent too.
-    pub(super) fn newer(&self, source: &Source) -> Option<(usize, u64)> {
-        self.newer.get(source).copied()
+    /// Whether any other version is known.
+    pub(super) fn has(&self, source: Source) -> bool {
+        self.of(source).next().is_some()
     }
 }
 
 /// Where the object with that number is stored.
-pub(super) fn source(objects: &Objects, number: u32) -> Source {
+fn source(objects: &Objects, number: u32) -> Source {
     match objects.place_of_number(number) {
         Some((pack, position)) => Source::Packed(pack, objects.pack_list()[pack].offset(position)),
         None => Source::Loose(number),

@@ -147,8 +147,10 @@ impl<'a> Writer<'a> {
             let continues = run.as_ref().filter(|run| run.end == span.start);
             let offset = self.out.offset() + run.as_ref().map_or(0, |run| run.end - run.start);
             let in_run = match (continues, header.representation) {
-                (Some(run), Representation::Offset(distance)) => span.start - run.start >= distance,
-                (Some(_), Representation::Whole(_)) => !self.may_be_delta(pack, span),
+                (Some(run), Representation::Offset(distance)) => {
+                    span.start - run.start >= distance && !self.may_be_delta(pack, span, true)
+                }
+                (Some(_), Representation::Whole(_)) => !self.may_be_delta(pack, span, false),
                 _ => false,
             };
             if let Some(run) = run.as_mut().filter(|_| in_run) {
@@ -179,17 +181,14 @@ impl<'a> Writer<'a> {
             start: span.start,
             end: span.end,
         };
+        let is_delta = !matches!(header.representation, Representation::Whole(_));
+        if self.may_be_delta(pack, span, is_delta) && self.put_made(pack, span)? {
+            self.placements.place(offset);
+            return Ok(None);
+        }
         let (base, base_id) = match header.representation {
             Representation::Whole(_) => {
                 self.placements.place(offset);
-                if self.may_be_delta(pack, span) {
-                    let loaded = self.load(pack, span)?;
-                    let source = Source::Packed(pack, span.start);
-                    let stored = span.end - span.start;
-                    if self.put_delta(source, loaded.kind, &loaded.data, stored)? {
-                        return Ok(None);
-                    }
-                }
                 self.written.reused += 1;
                 return Ok(Some(run));
             }
@@ -232,6 +231,13 @@ impl<'a> Writer<'a> {
             start: body,
             end: span.end,
         }))
+    }
+
+    /// Writes an entry as a delta made here, if that is smaller; whether it did.
+    fn put_made(&mut self, pack: usize, span: &Span) -> Result<bool, WriteError> {
+        let loaded = self.load(pack, span)?;
+        let source = Source::Packed(pack, span.start);
+        self.put_delta(source, loaded.kind, &loaded.data, span.end - span.start)
     }
 
     /// The base of a delta that gives its distance.
