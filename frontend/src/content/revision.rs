@@ -20,8 +20,8 @@ pub(crate) fn resolve(view: &View, asked: Option<&str>) -> Option<Revision> {
     match asked.filter(|asked| !asked.is_empty()) {
         Some(asked) => resolve_text(view, asked),
         None => {
-            let head = view.refs().head_target()?.as_branch()?;
-            resolve_text(view, head)
+            let head = view.refs().head_target()?;
+            named(view, head, head.as_branch()?)
         }
     }
 }
@@ -43,18 +43,9 @@ pub(crate) fn resolve_text(view: &View, asked: &str) -> Option<Revision> {
     let found = names
         .iter()
         .flatten()
-        .find_map(|name| view.refs().get(name));
-    if let Some(found) = found {
-        return Some(Revision {
-            name: asked.to_owned(),
-            kind: match (found.name.as_branch(), found.name.as_tag()) {
-                (Some(_), _) => Some("branch"),
-                (_, Some(_)) => Some("tag"),
-                _ => None,
-            },
-            id: found.id,
-            tip: found.peeled.unwrap_or(found.id),
-        });
+        .find_map(|name| named(view, name, asked));
+    if found.is_some() {
+        return found;
     }
     let id = asked.parse().ok()?;
     Some(Revision {
@@ -62,5 +53,20 @@ pub(crate) fn resolve_text(view: &View, asked: &str) -> Option<Revision> {
         kind: None,
         id,
         tip: id,
+    })
+}
+
+/// The ref of that full name, as `asked` calls it.
+fn named(view: &View, name: &RefName, asked: &str) -> Option<Revision> {
+    let found = view.refs().get(name)?;
+    Some(Revision {
+        name: asked.to_owned(),
+        kind: match (name.as_branch(), name.as_tag()) {
+            (Some(_), _) => Some("branch"),
+            (_, Some(_)) => Some("tag"),
+            _ => None,
+        },
+        id: found.id,
+        tip: found.peeled.unwrap_or(found.id),
     })
 }
