@@ -4,7 +4,7 @@ mod access;
 mod archive;
 mod bad_input;
 mod certificates;
-pub(crate) mod client;
+mod client;
 mod clone_and_push;
 mod keys;
 mod lfs;
