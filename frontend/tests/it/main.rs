@@ -14,6 +14,5 @@ mod pages;
 mod partial;
 mod rest;
 mod rounds;
-mod sha256;
 mod ssh;
 mod undelete;

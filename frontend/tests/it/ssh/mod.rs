@@ -7,3 +7,4 @@ mod client;
 mod clone_and_push;
 mod keys;
 mod server;
+mod sha256;
