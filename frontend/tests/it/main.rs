@@ -17,6 +17,5 @@ mod pages;
 mod partial;
 mod rest;
 mod rounds;
-mod sha256;
 mod ssh;
 mod undelete;

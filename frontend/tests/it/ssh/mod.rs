@@ -9,3 +9,4 @@ mod clone_and_push;
 mod keys;
 mod lfs;
 mod server;
+mod sha256;
