@@ -4,13 +4,13 @@ use std::sync::atomic::AtomicBool;
 use git_id::ObjectId;
 
 use super::closure::reaches_everything;
-use super::compose::first_copies;
-use super::reach::reach_by_bitmaps;
+use super::narrow::narrow;
+use super::reach::{known_by_bitmaps, reach_by_bitmaps};
 use super::{PackOptions, PlanError, Selection};
 use crate::bitmap::Bitmap;
 use crate::filter::Filter;
 use crate::history::{Graph, NumberMap, NumberSet, OldTree, Paint, Painter, TreeWalk};
-use crate::objects::{Objects, Place, ReadError, Reader};
+use crate::objects::{Objects, Place, ReadError};
 use crate::reachability::{Reachability, Reachable};
 use crate::{Kind, NoProgress, Progress};
 
@@ -20,8 +20,12 @@ const MAX_KNOWN_TREES: usize = 4;
 /// Commits of the client's whose trees are read through.
 const MAX_KNOWN_COMMITS: usize = 16;
 
-/// From so many commits on, a look at bitmaps costs less than one at the commits' trees.
+/// From so many commits on, it pays to ask bitmaps what exactly the client has.
 const MANY_COMMITS: usize = 500;
+
+/// From so many commits on, a look at bitmaps alone costs less than one at the commits' trees, for
+/// which more bytes are sent: nothing is known then of versions to build deltas on.
+const MAX_COMPARED_COMMITS: usize = 4_000;
 
 /// The objects that answer a fetch, by number.
 pub(super) struct Found {
@@ -219,45 +223,6 @@ fn whole(reachable: Reachable) -> Found {
     }
 }
 
-/// Those of packed objects that pass a filter for which their place does not matter.
-fn narrow(
-    objects: &Objects,
-    reachable: &Reachable,
-    selection: &Selection,
-) -> Result<Bitmap, ReadError> {
-    let filter = &selection.filter;
-    let all = match reachable {
-        Reachable::Everything => &first_copies(objects),
-        Reachable::Some(numbers) => &**numbers,
-    };
-    let mut narrowed = Bitmap::with_capacity(objects.packed_objects());
-    for (at, pack) in objects.pack_list().iter().enumerate() {
-        let kinds = pack.kinds()?;
-        let first = objects.number(at, 0);
-        for number in all.range(first..first + pack.count()) {
-            let position = number - first;
-            let kind = kinds.at(position);
-            let size = || {
-                let offset = pack.offset(position);
-                let header = |reader: &mut Reader| reader.header_packed(objects, at, offset);
-                objects.with_reader(header).map(|header| header.size)
-            };
-            if filter.passes(kind, 0) && (kind != Kind::Blob || filter.passes_size(size)?) {
-                narrowed.insert(number);
-            }
-        }
-    }
-    let mut graph = Graph::new(objects);
-    for want in &selection.wants {
-        let number = graph.expect(want)?;
-        let (peeled, _) = graph.peel(number, &mut |tag| {
-            narrowed.insert(tag);
-        })?;
-        narrowed.insert(peeled);
-    }
-    Ok(narrowed)
-}
-
 fn walk(
     objects: &Objects,
     selection: &Selection,
@@ -327,11 +292,18 @@ impl Walk<'_> {
             self.painter.start(&mut self.graph, parent, Paint::WANTED)?;
         }
         let commits = self.painter.run(&mut self.graph, self.cancel)?;
-        if commits.len() >= MANY_COMMITS && selection.filter.is_empty() {
+        if commits.len() >= MAX_COMPARED_COMMITS && selection.filter.is_empty() {
             let objects = self.graph.objects();
             if let Some(found) = reach_by_bitmaps(objects, selection, self.cancel)? {
                 return Ok(found);
             }
+        }
+        if commits.len() >= MANY_COMMITS
+            && selection.filter.is_empty()
+            && let Some(known) = known_by_bitmaps(&mut self.graph, selection, self.cancel)?
+        {
+            self.trees.selected.subtract(&known);
+            self.trees.known = known;
         }
         let known_trees = self.known_trees()?;
         if selection.filter.is_empty() {

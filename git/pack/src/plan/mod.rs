@@ -18,6 +18,7 @@ mod collect;
 mod compose;
 mod error;
 mod make;
+mod narrow;
 mod output;
 mod reach;
 mod versions;

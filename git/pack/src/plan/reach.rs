@@ -22,21 +22,13 @@ pub(super) fn reach_by_bitmaps(
     selection: &Selection,
     cancel: &AtomicBool,
 ) -> Result<Option<Found>, ReadError> {
-    let cut = [
-        &selection.shallow,
-        &selection.boundary,
-        &selection.deepen_unshallow,
-    ];
-    if cut.iter().any(|commits| !commits.is_empty()) {
+    let mut graph = Graph::new(objects);
+    let Some(known) = known_by_bitmaps(&mut graph, selection, cancel)? else {
         return Ok(None);
-    }
+    };
     let Some(bitmaps) = objects.bitmaps() else {
         return Ok(None);
     };
-    let mut graph = Graph::new(objects);
-    let is_here = |id: &&ObjectId| objects.contains(id);
-    let haves: Vec<ObjectId> = selection.haves.iter().filter(is_here).copied().collect();
-    let known = Reach::new(&mut graph, bitmaps, cancel).run(&haves)?;
     let mut selected = Reach::new(&mut graph, bitmaps, cancel).run(&selection.wants)?;
     selected.subtract(&known);
     for (tag, peeled) in &selection.include_tags {
@@ -59,6 +51,27 @@ pub(super) fn reach_by_bitmaps(
         known,
         versions: NumberMap::default(),
     }))
+}
+
+/// What the haves reach, found in the same way, and nothing in the same cases.
+pub(super) fn known_by_bitmaps<'a>(
+    graph: &mut Graph<'a>,
+    selection: &Selection,
+    cancel: &'a AtomicBool,
+) -> Result<Option<Bitmap>, ReadError> {
+    let cut = [
+        &selection.shallow,
+        &selection.boundary,
+        &selection.deepen_unshallow,
+    ];
+    let objects = graph.objects();
+    let bitmaps = objects.bitmaps();
+    let Some(bitmaps) = bitmaps.filter(|_| cut.iter().all(|commits| commits.is_empty())) else {
+        return Ok(None);
+    };
+    let is_here = |id: &&ObjectId| objects.contains(id);
+    let haves: Vec<ObjectId> = selection.haves.iter().filter(is_here).copied().collect();
+    Reach::new(graph, bitmaps, cancel).run(&haves).map(Some)
 }
 
 /// Finds all that some objects reach.
