@@ -133,6 +133,12 @@ async fn trees_blobs_commits_tags_and_refs_are_read_by_their_ids() {
         (Some("refs/heads/main"), &*id("main").await)
     );
     assert_eq!(json("git/refs/tags").await[1]["object"]["type"], "tag");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_not_found() {
+    let (forge, work) = forge_with_sample(false).await;
+    let main = git(&work, &["rev-parse", "main"]).await;
     let nothing = "1".repeat(40);
     for missing in [
         "git/trees/none",
@@ -140,7 +146,7 @@ async fn trees_blobs_commits_tags_and_refs_are_read_by_their_ids() {
         "git/tags/none",
         &format!("git/blobs/{nothing}"),
         &format!("git/commits/{nothing}"),
-        &format!("git/blobs/{}", id("main").await),
+        &format!("git/blobs/{main}"),
     ] {
         assert_eq!(
             forge.get(&format!("{API}/{missing}")).await.status,
