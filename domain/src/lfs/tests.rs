@@ -193,7 +193,7 @@ async fn a_path_is_locked_once_and_unlocked_by_whoever_may() {
     }
     let more = forge.lfs.lock(new("c", &bob)).await.unwrap();
     let all = LockFilter::default();
-    let mut ids = vec![lock.id, more.id];
+    let mut ids = [lock.id, more.id];
     ids.sort();
     let first = forge.lfs.locks(one.key, &all, 1).await.unwrap();
     assert_eq!(first[0].id, ids[0]);
