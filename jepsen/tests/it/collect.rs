@@ -9,7 +9,11 @@ use jepsen::harness::{ADMINISTRATOR, Cluster, Git};
 
 /// How many chunks the nodes together would drop, as a dry run says.
 fn droppable(cluster: &Cluster) -> u64 {
-    let told = cluster.collect(true).unwrap();
+    dropped(&cluster.collect(true).unwrap())
+}
+
+/// How many chunks of all nodes a collection names.
+fn dropped(told: &str) -> u64 {
     let all = told
         .lines()
         .find_map(|line| line.strip_prefix("all nodes: "));
@@ -93,4 +97,58 @@ fn a_deleted_repository_goes_and_pushes_meanwhile_lose_nothing() {
         .unwrap();
     let cloned = Git::at(place.path().join("clone")).summary().unwrap();
     assert_eq!(cloned.objects, source.summary().unwrap().objects);
+}
+
+#[test]
+fn many_small_packs_become_one_and_the_collector_takes_them() {
+    let place = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(place.path(), 3, 2).unwrap();
+    let http = cluster.http().unwrap();
+    let url = |frontend: usize, name: &str| {
+        let base = cluster.base(frontend).unwrap();
+        Git::url(&base, &format!("{ADMINISTRATOR}/{name}.git"))
+    };
+    let source = made_history(&place.path().join("source"), 2).unwrap();
+    let (here, there) = (url(0, "many"), url(1, "many"));
+    // Fewer packs than those at which frontends maintain by themselves.
+    for number in 0..45 {
+        source.commit("growing", &format!("{number}")).unwrap();
+        let through = if number % 2 == 0 { &here } else { &there };
+        let push = ["push", "--quiet", through, "main", "--tags"];
+        source.run(&push).unwrap();
+    }
+    let objects = source.summary().unwrap().objects;
+    let cloned = |from: &str, to: &str| {
+        let at = Git::at(place.path());
+        at.run(&["clone", "--quiet", "--mirror", from, to]).unwrap();
+        let clone = Git::at(place.path().join(to));
+        clone.run(&["fsck", "--strict"]).unwrap();
+        clone.summary().unwrap().objects
+    };
+    assert_eq!(cloned(&here, "before"), objects);
+    cluster.wait_until_settled(Duration::from_secs(60)).unwrap();
+    cluster.collect(false).unwrap();
+    assert_eq!(droppable(&cluster), 0, "everything has a name");
+    let path = format!("/api/v1/repos/{ADMINISTRATOR}/many/maintenance");
+    let body = serde_json::json!({"extent": "full"});
+    http.call("POST", &path, Some(&body)).unwrap();
+    let mut tries = 0..600;
+    let is_replaced = || {
+        let metrics = http.send("GET", "/metrics", None).unwrap().body;
+        metrics.contains("maintained_total{outcome=\"replaced\"} 1")
+    };
+    while !is_replaced() {
+        assert!(tries.next().is_some(), "nothing is replaced");
+        thread::sleep(Duration::from_millis(100));
+    }
+    // What was replaced is named until the next barrier, and goes in a cycle after it.
+    let dropped: u64 = (0..2)
+        .map(|_| dropped(&cluster.collect(false).unwrap()))
+        .sum();
+    assert!(dropped > 45, "{dropped} chunks of 45 packs");
+    cluster.wait_until_settled(Duration::from_secs(60)).unwrap();
+    assert_eq!(droppable(&cluster), 0);
+    for (frontend, to) in [(0, "after-here"), (1, "after-there")] {
+        assert_eq!(cloned(&url(frontend, "many"), to), objects);
+    }
 }

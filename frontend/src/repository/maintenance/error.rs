@@ -2,6 +2,8 @@ use std::io;
 use std::path::PathBuf;
 
 use git_pack::MaintainError;
+use storage_node_api::Retry;
+use storage_node_api::blob::UploadError;
 use storage_node_api::order::Refusal;
 
 use crate::repository::CacheError;
@@ -34,15 +36,20 @@ pub(super) enum MaintenanceError {
 impl MaintenanceError {
     /// Whether it may succeed with what is there by now.
     pub(super) fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Commit(domain::CommitError::Refused(
+        match self {
+            Self::Commit(domain::CommitError::Refused(refusal)) => matches!(
+                refusal,
                 Refusal::PacksChanged(_)
                     | Refusal::VersionChanged { .. }
                     | Refusal::SessionExpired
                     | Refusal::NotDurable { .. }
                     | Refusal::NotStaged { .. }
-            ))
-        )
+            ),
+            // After a cycle of the collector the first session of a frontend is mostly too old.
+            Self::Store(StoreError::Upload(UploadError::Put(error))) => {
+                error.retry() != Retry::Never
+            }
+            _ => false,
+        }
     }
 }

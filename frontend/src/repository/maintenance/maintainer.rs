@@ -10,7 +10,7 @@ use super::error::MaintenanceError;
 use super::scratch::{self, Outcome, Source};
 use super::{Extent, Wish};
 use crate::failing::chain;
-use crate::limits::{MAINTENANCE_ATTEMPTS, MAINTENANCE_LEASE};
+use crate::limits::{MAINTENANCE_ATTEMPTS, MAINTENANCE_LEASE, PUSH_PAUSE};
 use crate::repository::cache::PackCache;
 
 /// Maintains repositories, one after another.
@@ -70,6 +70,7 @@ impl Maintainer {
             match self.once(wish).await {
                 Err(error) if error.is_passing() && attempt < MAINTENANCE_ATTEMPTS => {
                     tracing::debug!(repo.id = %wish.id, error = %chain(&error), "maintained again");
+                    self.cache.runtime.clock.sleep(PUSH_PAUSE).await;
                 }
                 done => return done,
             }
