@@ -5,18 +5,24 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chunking::{Chunk, DigestSet, Hashes, Manifest, Pipeline, Profile};
 use futures_util::future::BoxFuture;
-use runtime::{Runtime, run_blocking};
+use runtime::{Clock, Runtime, run_blocking};
 
-use crate::Content;
 use crate::content::{Certificate, Held, PutError, Session};
 use crate::limits::PUT_BATCH_BYTES;
+use crate::{Content, Retry};
 
 /// Bytes that are cut and hashed in one go, off the asynchronous threads.
 const PIECE_BYTES: usize = 1 << 20;
 /// Batches on their way to nodes at a time.
 const BATCHES_IN_FLIGHT: usize = 3;
 
+/// How often a batch is put in a newer session, because the one before was too old.
+const RENEWALS: usize = 3;
+
 /// A blob on its way in: cut, hashed and put while the bytes still arrive.
+///
+/// A batch whose session is too old, since the collector or the map went on meanwhile, is put again
+/// in a new one. What was put before keeps its older receipts, which the commit judges.
 ///
 /// Dropping an upload leaves nothing but chunks that no one names.
 pub struct Upload {
@@ -144,12 +150,13 @@ impl Upload {
         let batch = mem::take(&mut self.batch);
         self.batch_bytes = 0;
         let (content, session) = (Arc::clone(&self.content), self.session);
+        let clock = Arc::clone(&self.runtime.clock);
         let (answer, put) = tokio::sync::oneshot::channel();
         self.runtime.tasks.spawn(
             "put chunks",
             Box::pin(async move {
                 // The receiver is gone if the upload was dropped; so are the chunks then.
-                drop(answer.send(content.put(&session, batch).await));
+                drop(answer.send(put_renewed(&*content, &*clock, session, batch).await));
             }),
         );
         self.in_flight.push_back(Box::pin(async move {
@@ -167,6 +174,28 @@ impl Upload {
         }
         Ok(())
     }
+}
+
+/// Puts a batch, in a newer session if that one is too old.
+async fn put_renewed(
+    content: &dyn Content,
+    clock: &dyn Clock,
+    mut session: Session,
+    batch: Vec<Chunk>,
+) -> Result<Vec<Held>, PutError> {
+    for _ in 0..RENEWALS {
+        match content.put(&session, batch.clone()).await {
+            Err(error @ PutError::SessionExpired) => {
+                if let Retry::After(delay) = error.retry() {
+                    clock.sleep(delay).await;
+                }
+                let renewed = content.begin(session.domain).await;
+                session = renewed.map_err(|_| error)?;
+            }
+            done => return done,
+        }
+    }
+    content.put(&session, batch).await
 }
 
 // Not a method: what an upload has in flight cannot be shared between threads.
