@@ -8,7 +8,7 @@ use crate::limits::DRAINED_BYTES;
 use crate::site::Site;
 
 /// The length that a request announces. Long pushes of git's come in chunks of unsaid number.
-pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn length(headers: &HeaderMap) -> Option<u64> {
     let value = headers.get(CONTENT_LENGTH)?;
     value.to_str().ok()?.parse().ok()
 }

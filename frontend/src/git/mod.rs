@@ -17,6 +17,7 @@ mod resolve;
 mod routes;
 mod service;
 
+pub(crate) use announced::length as announced_length;
 pub(crate) use answer::note;
 pub(crate) use asked::{Asked, Needs};
 pub(crate) use error::GitError;

@@ -21,6 +21,20 @@ pub(crate) enum Target {
     },
 }
 
+impl Target {
+    /// The repository, made now if a push would make it.
+    pub(crate) async fn made(
+        self,
+        site: &Site,
+        viewer: &Viewer,
+    ) -> Result<Box<Repository>, GitError> {
+        match self {
+            Self::Existing(repository) => Ok(repository),
+            Self::New { owner, name } => Ok(Box::new(create(site, viewer, &owner, &name).await?)),
+        }
+    }
+}
+
 /// What the service does with a repository.
 pub(super) fn action(service: Service) -> Action {
     match service {

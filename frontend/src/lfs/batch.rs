@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use super::LfsError;
 use super::enter::{Entered, enter};
 use super::error::answer;
+use super::json::read_json;
 use super::store::too_large;
 use crate::admission::Cost;
-use crate::limits::{JSON_BYTES, LFS_GRANT_LIFE};
-use crate::request::{BaseUrl, read_body};
+use crate::limits::LFS_GRANT_LIFE;
+use crate::request::BaseUrl;
 use crate::site::Site;
 
 /// The transfer that every client knows, and the only one here.
@@ -81,10 +82,7 @@ pub(super) async fn batch(
     request: Request,
 ) -> Result<Response, LfsError> {
     let (parts, body) = request.into_parts();
-    let bytes = read_body(body, &site.runtime, JSON_BYTES).await;
-    let bytes = bytes.map_err(LfsError::body)?;
-    let batch: Batch = serde_json::from_slice(&bytes)
-        .map_err(|error| LfsError::invalid(format!("the body is no such JSON: {error}")))?;
+    let batch: Batch = read_json(&site, body).await?;
     check(&batch)?;
     let operation = match batch.operation {
         Wanted::Download => Operation::Download,

@@ -15,10 +15,11 @@ use super::LfsError;
 use super::batch::{Named, parse_id};
 use super::enter::enter;
 use super::error::answer;
+use super::json::read_json;
 use super::store::{Receiving, open};
 use crate::admission::{Cost, Turn};
-use crate::limits::JSON_BYTES;
-use crate::request::{BodyError, BodyStream, read_body, refuse_body};
+use crate::git::announced_length;
+use crate::request::{BodyError, BodyStream, parse_range, refuse_body};
 use crate::site::Site;
 
 /// `PUT …/info/lfs/objects/{oid}/{size}`: the bytes of an object.
@@ -62,9 +63,7 @@ pub(super) async fn upload(
 
 /// A length that is announced and wrong is refused before the bytes come.
 fn check_announced(headers: &HeaderMap, size: u64) -> Result<(), LfsError> {
-    let announced = headers.get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    match announced {
+    match announced_length(headers) {
         Some(length) if length != size => Err(LfsError::invalid(format!(
             "{length} bytes are announced for an object of {size}"
         ))),
@@ -79,10 +78,7 @@ pub(super) async fn verify(
     request: Request,
 ) -> Result<Response, LfsError> {
     let (parts, body) = request.into_parts();
-    let bytes = read_body(body, &site.runtime, JSON_BYTES).await;
-    let bytes = bytes.map_err(LfsError::body)?;
-    let named: Named = serde_json::from_slice(&bytes)
-        .map_err(|error| LfsError::invalid(format!("the body is no such JSON: {error}")))?;
+    let named: Named = read_json(&site, body).await?;
     let entered = enter(&site, &parts, (&owner, &name), Operation::Upload).await?;
     let _turn = site.requests.enter(entered.tenant, Cost::ONE).await?;
     let object = named.object().ok_or_else(no_object)?;
@@ -171,20 +167,9 @@ fn wanted_range(headers: &HeaderMap, size: u64) -> Result<Option<Range<u64>>, Lf
     else {
         return Ok(None);
     };
-    let parsed = text.strip_prefix("bytes=").and_then(|range| {
-        let (first, last) = range.split_once('-')?;
-        match (first.trim(), last.trim()) {
-            ("", suffix) => Some(size.saturating_sub(suffix.parse().ok()?)..size),
-            (first, "") => Some(first.parse().ok()?..size),
-            (first, last) => {
-                let end = last.parse::<u64>().ok()?.saturating_add(1).min(size);
-                Some(first.parse().ok()?..end)
-            }
-        }
-    });
-    match parsed {
-        Some(range) if range.start < range.end => Ok(Some(range)),
-        Some(_) => Err(LfsError::new(
+    match parse_range(text, size) {
+        Some(Some(range)) => Ok(Some(range)),
+        Some(None) => Err(LfsError::new(
             StatusCode::RANGE_NOT_SATISFIABLE,
             format!("the object has {size} bytes"),
         )),
@@ -214,10 +199,16 @@ mod tests {
         assert_eq!(of("bytes=-3"), Ok(Some(7..10)));
         assert_eq!(of("bytes=-30"), Ok(Some(0..10)));
         assert_eq!(of("bytes=2-99"), Ok(Some(2..10)));
-        for passed_over in ["lines=1-2", "bytes=a-b", "bytes=1-2,4-5", "bytes="] {
+        for passed_over in [
+            "lines=1-2",
+            "bytes=a-b",
+            "bytes=1-2,4-5",
+            "bytes=",
+            "bytes=5-4",
+        ] {
             assert_eq!(of(passed_over), Ok(None), "{passed_over}");
         }
-        for beyond in ["bytes=10-", "bytes=5-4", "bytes=-0"] {
+        for beyond in ["bytes=10-", "bytes=-0"] {
             let refused = of(beyond).unwrap_err();
             assert_eq!(
                 refused.status,

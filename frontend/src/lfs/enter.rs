@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use domain::{Access, Action, Repository, Viewer, authorize};
 use frontend_ssh::Operation;
 use git_serve::Service;
@@ -8,13 +6,12 @@ use http::request::Parts;
 use super::LfsError;
 use super::token::Grant;
 use crate::admission::Tenant;
-use crate::git::{Asked, GitError, Needs, Target, create, resolve};
+use crate::git::{Asked, GitError, Needs, resolve};
 use crate::request::Peer;
 use crate::site::Site;
 
 /// Someone who may do what they ask for, and the repository.
 pub(super) struct Entered {
-    pub(super) site: Arc<Site>,
     pub(super) viewer: Viewer,
     pub(super) tenant: Tenant,
     pub(super) repository: Box<Repository>,
@@ -31,7 +28,7 @@ fn service(operation: Operation) -> Service {
 /// Finds out who asks and what for. An upload to a repository that a push would make makes it:
 /// git-lfs sends its objects before git pushes.
 pub(super) async fn enter(
-    site: &Arc<Site>,
+    site: &Site,
     parts: &Parts,
     path: (&str, &str),
     operation: Operation,
@@ -46,12 +43,8 @@ pub(super) async fn enter(
         }
     };
     let target = resolve(site, &asked.viewer, service, path, asked.found)?;
-    let repository = match target {
-        Target::Existing(repository) => repository,
-        Target::New { owner, name } => Box::new(create(site, &asked.viewer, &owner, &name).await?),
-    };
+    let repository = target.made(site, &asked.viewer).await?;
     Ok(Entered {
-        site: Arc::clone(site),
         tenant: Tenant::of(&asked.viewer, peer),
         viewer: asked.viewer,
         repository,

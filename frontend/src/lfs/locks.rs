@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use domain::lfs::{Lock, LockError, LockFilter, NewLock};
-use domain::{AccountId, LockId};
+use domain::{AccountId, LockId, Repository};
 use frontend_ssh::Operation;
 use http::StatusCode;
 use serde::Deserialize;
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use super::LfsError;
 use super::enter::{Entered, enter};
 use super::error::answer;
+use super::json::read_json;
 use crate::admission::{Cost, Turn};
-use crate::limits::{JSON_BYTES, LFS_LOCK_PAGE};
+use crate::limits::LFS_LOCK_PAGE;
 use crate::moment::rfc3339;
-use crate::request::read_body;
 use crate::site::Site;
 
 /// What is to be locked (git-lfs, `docs/api/locking.md`). Locks are of paths, whatever the ref.
@@ -90,7 +90,7 @@ pub(super) async fn list(
         id: listing.id.as_deref().map(parse_id).transpose()?,
         after: cursor(listing.cursor.as_deref())?,
     };
-    let page = Page::read(&entered, &filter, listing.limit).await?;
+    let page = LockPage::read(&site, &entered.repository, &filter, listing.limit).await?;
     let locks: Vec<Value> = page.locks.iter().map(to_json).collect();
     let mut body = json!({ "locks": locks });
     page.put_cursor(&mut body);
@@ -110,7 +110,7 @@ pub(super) async fn verify(
         ..LockFilter::default()
     };
     let by = account(&entered)?;
-    let page = Page::read(&entered, &filter, verify.limit).await?;
+    let page = LockPage::read(&site, &entered.repository, &filter, verify.limit).await?;
     let (ours, theirs): (Vec<&Lock>, Vec<&Lock>) =
         page.locks.iter().partition(|lock| lock.owner == by);
     let all = |locks: Vec<&Lock>| locks.into_iter().map(to_json).collect::<Vec<Value>>();
@@ -146,39 +146,42 @@ async fn take<T: DeserializeOwned>(
     operation: Operation,
 ) -> Result<(Entered, Turn, T), LfsError> {
     let (parts, body) = request.into_parts();
-    let bytes = read_body(body, &site.runtime, JSON_BYTES).await;
-    let bytes = bytes.map_err(LfsError::body)?;
-    let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-    let read = serde_json::from_slice(bytes)
-        .map_err(|error| LfsError::invalid(format!("the body is no such JSON: {error}")))?;
+    let read = read_json(site, body).await?;
     let entered = enter(site, &parts, path, operation).await?;
     let turn = site.requests.enter(entered.tenant, Cost::ONE).await?;
     Ok((entered, turn, read))
 }
 
 /// One page of locks, and whether there are more.
-struct Page {
-    locks: Vec<Lock>,
+pub(crate) struct LockPage {
+    pub(crate) locks: Vec<Lock>,
     more: bool,
 }
 
-impl Page {
-    async fn read(
-        entered: &Entered,
+impl LockPage {
+    pub(crate) async fn read(
+        site: &Site,
+        repository: &Repository,
         filter: &LockFilter,
         limit: Option<u32>,
     ) -> Result<Self, LfsError> {
         let limit = limit.unwrap_or(LFS_LOCK_PAGE).clamp(1, LFS_LOCK_PAGE);
-        let lfs = &entered.site.forge.lfs;
-        let mut locks = lfs.locks(entered.repository.key, filter, limit + 1).await?;
+        let lfs = &site.forge.lfs;
+        let mut locks = lfs.locks(repository.key, filter, limit + 1).await?;
         let more = locks.len() > limit as usize;
         locks.truncate(limit as usize);
         Ok(Self { locks, more })
     }
 
+    /// Behind which lock the next page begins, if there is one.
+    pub(crate) fn cursor(&self) -> Option<LockId> {
+        let last = self.locks.last().filter(|_| self.more);
+        last.map(|lock| lock.id)
+    }
+
     fn put_cursor(&self, body: &mut Value) {
-        if let Some(last) = self.locks.last().filter(|_| self.more) {
-            body["next_cursor"] = last.id.to_string().into();
+        if let Some(cursor) = self.cursor() {
+            body["next_cursor"] = cursor.to_string().into();
         }
     }
 }

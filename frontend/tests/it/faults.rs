@@ -25,6 +25,7 @@ use crate::clone_and_push::create;
 use crate::forge::TestForge;
 use crate::git::{fails, git, inventory, sample};
 use crate::http::{self, Answer as HttpAnswer};
+use crate::lfs;
 
 /// What a storage does to the next pushes, one each.
 #[derive(Clone, Debug)]
@@ -199,12 +200,27 @@ async fn a_push_gets_through_what_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_taken_after_a_cycle_of_the_collector() {
+    let storage = Troubled::with_puts(&[], 0, PutError::SessionExpired);
+    let forge = over(Arc::clone(&storage)).await;
+    let content = lfs::bytes(1, 100_000);
+    storage.failing_puts.store(1, Ordering::Relaxed);
+    let path = format!("/alice/project.git/info/lfs/objects/{}", lfs::oid(&content));
+    let put = http::Request::new("PUT", &format!("{path}/100000")).by("alice");
+    let put = put.body("application/octet-stream", content.clone());
+    assert_eq!(forge.send(put).await.status, 200);
+    assert_eq!(forge.get(&path).await.body, content);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn chunks_that_were_not_put_are_put_again_from_quarantine() {
-    for error in [
-        PutError::SessionExpired,
-        PutError::NoQuorum { held: 1, needed: 2 },
+    // A session that is too old is renewed three times before the upload fails.
+    for (error, failing) in [
+        (PutError::SessionExpired, 2),
+        (PutError::SessionExpired, 6),
+        (PutError::NoQuorum { held: 1, needed: 2 }, 2),
     ] {
-        let storage = Troubled::with_puts(&[], 2, error);
+        let storage = Troubled::with_puts(&[], failing, error);
         let mut forge = over(Arc::clone(&storage)).await;
         let work = forge.path("work");
         git(
@@ -217,7 +233,7 @@ async fn chunks_that_were_not_put_are_put_again_from_quarantine() {
             ],
         )
         .await;
-        assert!(storage.puts.load(Ordering::Relaxed) > 2);
+        assert!(storage.puts.load(Ordering::Relaxed) > failing);
         // From the storage, not from the cache of the frontend that took it.
         forge.restart("second").await;
         let clone = forge.path("clone");

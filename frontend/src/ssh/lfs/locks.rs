@@ -4,8 +4,7 @@ use http::StatusCode;
 
 use super::ask::Ask;
 use super::session::{Fault, Say, Session, refused};
-use crate::lfs::LfsError;
-use crate::limits::LFS_LOCK_PAGE;
+use crate::lfs::{LfsError, LockPage};
 use crate::moment::rfc3339;
 
 impl Session<'_> {
@@ -41,18 +40,14 @@ impl Session<'_> {
             after: ask.argument("cursor").map(parse).transpose()?,
         };
         let limit = ask.argument("limit").and_then(|limit| limit.parse().ok());
-        let limit = limit.unwrap_or(LFS_LOCK_PAGE).clamp(1, LFS_LOCK_PAGE);
-        let lfs = &self.site.forge.lfs;
-        let mut locks = lfs.locks(self.repository.key, &filter, limit + 1).await?;
-        let more = locks.len() > limit as usize;
-        locks.truncate(limit as usize);
+        let page = LockPage::read(self.site, &self.repository, &filter, limit).await?;
         let mut say = Say::status(StatusCode::OK);
-        if let Some(last) = locks.last().filter(|_| more) {
-            say.line(format_args!("next-cursor={}", last.id));
+        if let Some(cursor) = page.cursor() {
+            say.line(format_args!("next-cursor={cursor}"));
         }
         say.delimiter();
         let me = self.viewer.account();
-        for lock in &locks {
+        for lock in &page.locks {
             let who = match me == Some(lock.owner) {
                 true => "ours",
                 false => "theirs",

@@ -6,14 +6,13 @@ mod locks;
 mod objects;
 mod session;
 
-use domain::{Repository, Viewer};
 use frontend_ssh::Operation;
 use git_serve::{Packets, ServeError};
 use http::StatusCode;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use crate::git::{GitError, Target, create, note};
+use crate::git::{GitError, note};
 use crate::lfs::Grant;
 use crate::limits::LFS_GRANT_LIFE;
 use crate::ssh::call::Served;
@@ -31,7 +30,7 @@ pub(super) async fn authenticate(
         mut output,
         ..
     } = served;
-    let repository = existing(site, &asked.viewer, target).await?;
+    let repository = target.made(site, &asked.viewer).await?;
     let grant = Grant::new(site, &asked.viewer, repository.key, operation);
     let unable = || GitError::new(StatusCode::FORBIDDEN, "sign in with a key to use LFS");
     let authorization = grant.ok_or_else(unable)?.header(site).await?;
@@ -62,7 +61,7 @@ pub(super) async fn transfer(
         output,
         ..
     } = served;
-    let repository = existing(site, &asked.viewer, target).await?;
+    let repository = target.made(site, &asked.viewer).await?;
     let session = Session {
         site,
         viewer: asked.viewer,
@@ -75,16 +74,4 @@ pub(super) async fn transfer(
     let result = session.run().await;
     note(&site.metrics, "lfs-transfer", &result);
     Ok(result)
-}
-
-/// The repository, made if a push would make it: objects come before the push.
-async fn existing(
-    site: &crate::site::Site,
-    viewer: &Viewer,
-    target: Target,
-) -> Result<Box<Repository>, GitError> {
-    match target {
-        Target::Existing(repository) => Ok(repository),
-        Target::New { owner, name } => Ok(Box::new(create(site, viewer, &owner, &name).await?)),
-    }
 }
