@@ -21,6 +21,15 @@ fn dropped(told: &str) -> u64 {
     count.unwrap_or_else(|| panic!("{told}")).parse().unwrap()
 }
 
+/// Ends a loop beside, however its owner ends.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_deleted_repository_goes_and_pushes_meanwhile_lose_nothing() {
     let place = tempfile::tempdir().unwrap();
@@ -60,6 +69,8 @@ fn a_deleted_repository_goes_and_pushes_meanwhile_lose_nothing() {
     // What the two shared stays; pushes go on through cycles and a kill.
     let stop = AtomicBool::new(false);
     let pushed = thread::scope(|scope| {
+        // Also if a cycle fails: the scope waits for who pushes.
+        let stopping = StopOnDrop(&stop);
         let pushing = scope.spawn(|| {
             let mut pushed = 0;
             while !stop.load(Ordering::Relaxed) {
@@ -82,7 +93,7 @@ fn a_deleted_repository_goes_and_pushes_meanwhile_lose_nothing() {
                 collected.unwrap();
             }
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         pushing.join().unwrap()
     });
     assert!(pushed > 0);
