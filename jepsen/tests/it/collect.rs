@@ -30,6 +30,18 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
+/// Pushes commits of a growing file, and says how many.
+fn push_until(stop: &AtomicBool, source: &Git, url: &str) -> usize {
+    let mut pushed = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let content = format!("{pushed} {}", "x".repeat(pushed * 1000));
+        source.commit("growing", &content).unwrap();
+        source.run(&["push", "--quiet", url, "main"]).unwrap();
+        pushed += 1;
+    }
+    pushed
+}
+
 #[test]
 fn a_deleted_repository_goes_and_pushes_meanwhile_lose_nothing() {
     let place = tempfile::tempdir().unwrap();
@@ -71,18 +83,7 @@ fn a_deleted_repository_goes_and_pushes_meanwhile_lose_nothing() {
     let pushed = thread::scope(|scope| {
         // Also if a cycle fails: the scope waits for who pushes.
         let stopping = StopOnDrop(&stop);
-        let pushing = scope.spawn(|| {
-            let mut pushed = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let content = format!("{pushed} {}", "x".repeat(pushed * 1000));
-                source.commit("growing", &content).unwrap();
-                source
-                    .run(&["push", "--quiet", &url("kept"), "main"])
-                    .unwrap();
-                pushed += 1;
-            }
-            pushed
-        });
+        let pushing = scope.spawn(|| push_until(&stop, &source, &url("kept")));
         for cycle in 0..4 {
             let collected = cluster.collect(false);
             if cycle == 1 {
